@@ -1,0 +1,39 @@
+/* Two kinds of checks, and small attributes.
+ *
+ * GUST_CHECK guards public arguments in every build and returns a code.
+ * GUST_ASSERT guards our own logic in debug and test builds (-DGUST_DEBUG).
+ * Nothing that a peer, the kernel or malloc can cause may be asserted. */
+#ifndef GUST_CHECK_INTERNAL_H
+#define GUST_CHECK_INTERNAL_H
+
+#include <stddef.h>
+
+#define GUST_CHECK(cond, code)                                                                     \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            return (code);                                                                         \
+        }                                                                                          \
+    } while (0)
+
+#ifdef GUST_DEBUG
+#include <assert.h>
+#define GUST_ASSERT(cond) assert(cond)
+#else
+#define GUST_ASSERT(cond) ((void)sizeof(!(cond)))
+#endif
+
+#define GUST_CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+
+#if defined(__GNUC__)
+#define GUST_LIKELY(x) __builtin_expect(!!(x), 1)
+#define GUST_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define GUST_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define GUST_NOINLINE __attribute__((noinline))
+#else
+#define GUST_LIKELY(x) (x)
+#define GUST_UNLIKELY(x) (x)
+#define GUST_PRINTF(fmt, args)
+#define GUST_NOINLINE
+#endif
+
+#endif
