@@ -36,4 +36,23 @@
 #define GUST_NOINLINE
 #endif
 
+/* Memory that is kept for reuse: under AddressSanitizer, touching it between
+ * GUST_POISON and GUST_UNPOISON is an error. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define GUST__ASAN 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define GUST__ASAN 1
+#endif
+
+#ifdef GUST__ASAN
+#include <sanitizer/asan_interface.h>
+#define GUST_POISON(ptr, n) __asan_poison_memory_region(ptr, n)
+#define GUST_UNPOISON(ptr, n) __asan_unpoison_memory_region(ptr, n)
+#else
+#define GUST_POISON(ptr, n) ((void)(ptr), (void)(n))
+#define GUST_UNPOISON(ptr, n) ((void)(ptr), (void)(n))
+#endif
+
 #endif
