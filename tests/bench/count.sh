@@ -1,0 +1,161 @@
+# count.sh - sourced by run.sh: what one request costs, counted exactly.
+
+BATCHES=50 # under strace
+
+# ---- calls: strace between two marks ----
+
+# Trace a running server during one slow client's batches.
+trace_requests() { # server pipeline
+    trace=$OUT/trace.txt
+    strace -f -q -s 64 -o "$trace" -p "$(pid_of "$1")" 2>"$OUT/strace.log" &
+    tracer=$!
+    tries=0
+    until grep -q '^TracerPid:.*[1-9]' "/proc/$(pid_of "$1")/status"; do
+        tries=$((tries + 1))
+        [ $tries -lt 50 ] || die "strace can't attach: $(cat "$OUT/strace.log")"
+        sleep 0.1
+    done
+    "$OUT/reqs" --port="$(port_of "$1")" --count=$BATCHES --pipeline="$2" --pause-ms=10 --marks --quiet \
+        || die "the requests under strace failed"
+    kill "$tracer"
+    wait "$tracer" 2>/dev/null
+}
+
+# From the call that read the first mark to the one that read the last: the
+# batches and one mark more.
+count_calls() { # prints: reads writes waits others, of each batch
+    awk -v batches=$((BATCHES + 1)) '
+        /bench-end/ { exit }
+        /bench-begin/ { inside = 1 }
+        !inside || /<\.\.\. [a-z0-9_]+ resumed/ { next }
+        {
+            sub(/^[0-9]+ +/, "")
+            sub(/\(.*/, "")
+            if ($0 ~ /^(read|readv|recv|recvfrom|recvmsg)$/) reads++
+            else if ($0 ~ /^(write|writev|send|sendto|sendmsg)$/) writes++
+            else if ($0 ~ /^(epoll_wait|epoll_pwait|epoll_pwait2|poll|ppoll)$/) waits++
+            else others++
+        }
+        END { printf "%.2f %.2f %.2f %.2f\n", reads / batches, writes / batches, waits / batches,
+              others / batches }' "$OUT/trace.txt"
+}
+
+calls_one() { # server pipeline
+    trace_requests "$1" "$2"
+    # shellcheck disable=SC2046
+    set -- "$1" "$2" $(count_calls)
+    record "calls$2" 1 "$1" reads "$3"
+    record "calls$2" 1 "$1" writes "$4"
+    record "calls$2" 1 "$1" waits "$5"
+    record "calls$2" 1 "$1" others "$6"
+    emit "| $1 | $2 | $3 | $4 | $5 | $6 |"
+}
+
+part_calls() {
+    emit "## System calls of one kept-alive exchange"
+    emit
+    emit "strace of the server; a slow client sends $BATCHES batches of 1 or 16 requests, each batch in" \
+        "one write. Calls of one batch; the wait is shared by all connections that are ready at once."
+    emit
+    emit "| server | requests in a batch | reads | writes | waits | others |"
+    emit "| --- | ---: | ---: | ---: | ---: | ---: |"
+    for server in $GUST floor nginx; do
+        start "$server"
+        calls_one "$server" 1
+        calls_one "$server" 16
+        stop "$server"
+    done
+    emit
+    for server in $GUST; do
+        for pipeline in 1 16; do
+            bar "$server: reads, $pipeline in a batch" "$(median calls$pipeline "$server" reads)" "<=" 1
+            bar "$server: writes, $pipeline in a batch" "$(median calls$pipeline "$server" writes)" "<=" 1
+            bar "$server: other calls, $pipeline in a batch" "$(median calls$pipeline "$server" others)" "<=" 0
+        done
+    done
+}
+
+# ---- instr: callgrind, and the counting allocator ----
+
+FEW=500
+MANY=5500
+
+# User-space instructions of a whole life of a server with $2 batches; sets $total.
+count_instructions() { # server batches pipeline
+    file=$OUT/callgrind.$1.$3
+    start "$1" valgrind --tool=callgrind --callgrind-out-file="$file"
+    "$OUT/reqs" --port="$(port_of "$1")" --count="$2" --pipeline="$3" --quiet \
+        || die "the requests under callgrind failed"
+    stop "$1"
+    total=$(sed -n 's/^summary: *//p; s/^totals: *//p' "$file" | tail -n 1)
+    [ -n "$total" ] || die "callgrind left no figures in $file"
+}
+
+# Of one request: two lives that differ in nothing but the number of requests.
+instr_one() { # server pipeline
+    count_instructions "$1" $FEW "$2"
+    few=$total
+    count_instructions "$1" $MANY "$2"
+    record "instr$2" 1 "$1" instr \
+        "$(awk -v a="$few" -v b="$total" -v n=$(((MANY - FEW) * $2)) 'BEGIN { printf "%.1f\n", (b - a) / n }')"
+}
+
+count_mallocs() { # prints the calls so far
+    kill -USR1 "$(pid_of gust_counted)"
+    sleep 0.2
+    tail -n 1 "$OUT/gust_counted.log"
+}
+
+mallocs_each() { # pipeline
+    client="$OUT/reqs --port=$(port_of gust_counted) --quiet --pipeline=$1"
+    $client --count=100
+    first=$(count_mallocs)
+    $client --count=100
+    second=$(count_mallocs)
+    $client --count=1100
+    third=$(count_mallocs)
+    # Two connections, of 100 and of 1,100 batches: what a connection itself costs cancels.
+    awk -v a="$first" -v b="$second" -v c="$third" -v n="$1" \
+        'BEGIN { printf "%.4f\n", ((c - b) - (b - a)) / (1000 * n) }'
+}
+
+part_mallocs() {
+    # shellcheck disable=SC2086
+    $CC -std=c11 $CFLAGS -Ibuild/include -o "$OUT/hello_counted" "$HERE/hello_counted.c" \
+        build/libgust.a -lssl -lcrypto -lpthread -lm || die "hello_counted.c doesn't compile"
+    start gust_counted
+    for pipeline in 1 16; do
+        record "instr$pipeline" 1 gust mallocs "$(mallocs_each $pipeline)"
+    done
+    stop gust_counted
+}
+
+part_instr() {
+    for server in $GUST floor nginx; do
+        for pipeline in 1 16; do
+            instr_one "$server" $pipeline
+        done
+    done
+    [ -z "$GUST" ] || part_mallocs
+    instr_table
+}
+
+instr_table() {
+    emit "## Instructions and allocations of one request"
+    emit
+    emit "User-space instructions by callgrind: the difference between two lives of the server, of" \
+        "$FEW and $MANY batches, over one connection with the bytes that wrk sends."
+    emit
+    emit "| server | instructions, one at a time | 16 in a batch | mallocs, one at a time | 16 in a batch |"
+    emit "| --- | ---: | ---: | ---: | ---: |"
+    for server in $GUST floor nginx; do
+        emit "| $server | $(thousands "$(median instr1 "$server" instr)")" \
+            "| $(thousands "$(median instr16 "$server" instr)") | $(median instr1 "$server" mallocs)" \
+            "| $(median instr16 "$server" mallocs) |"
+    done
+    emit
+    for server in $GUST; do
+        bar "$server: instructions a request" "$(median instr1 "$server" instr)" "<=" 1500
+        bar "$server: mallocs a request" "$(median instr1 "$server" mallocs)" "<=" 0
+    done
+}
