@@ -14,7 +14,7 @@ DESTDIR ?=
 VERSION = 0.1.0
 
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
-       -Wundef -Wwrite-strings -Wformat=2
+       -Wundef -Wwrite-strings -Wformat-security
 WERROR =
 OPT = -O2 -g
 SAN =

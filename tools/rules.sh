@@ -70,7 +70,7 @@ compile() { # sources on stdin
 }
 program() { # program, its objects, libraries
     printf '$(B)/%s: %s\n\t@echo "  LD $@"; $(LINKER) -o $@ %s $(LIBS)\n' \
-        "$1" "$2 $(echo "$3" | tr ' ' '\n' | grep '\.a$' | tr '\n' ' ')" "$2 $3"
+        "$1" "$2 $(echo "$3" | tr ' ' '\n' | grep '\.[ao]$' | tr '\n' ' ')" "$2 $3"
 }
 # name_of FILE...: the sources as programs under BUILD/FOLDER, into the variable NAME
 programs() { # variable folder libraries sources...
@@ -93,6 +93,7 @@ rules() {
     tests=$(list tests/*_test.c)
     servers=$(list tests/interop/server.c)
     benches=$(list tests/bench/*.c)
+    shared=$(echo "$benches" | grep -x 'tests/bench/bench\.c' || :)
     echo "LIB_OBJS = $(echo "$lib" | grep . | objects)"
     echo "SUPPORT_OBJS = $(echo "$support" | grep . | objects)"
     gust='$(B)/libgust.a'
@@ -100,7 +101,8 @@ rules() {
     {
         programs TESTS tests "\$(B)/libsupport.a $gust \$(TEST_LIBS)" $tests
         programs SERVERS tests "$gust" $servers
-        programs BENCHES bench "$gust" $benches
+        programs BENCHES bench "$(echo "$shared" | grep . | objects) $gust" \
+            $(echo "$benches" | grep -vxF "$shared")
     }
     echo "OOM_TESTS = $(echo "$tests" | grep -E 'oom|sweep' |
         sed -e 's|^|$(B)/|' -e 's|\.c$||' | tr '\n' ' ')"
