@@ -150,8 +150,8 @@ stats:
 
 bench:
 	@sh tools/need.sh $(NEED_BENCH)
-	@$(SUBMAKE) lib demos benches
-	@sh tests/bench/run.sh
+	@$(SUBMAKE) lib demos benches $(SERVERS)
+	@MAKE="$(MAKE)" sh tests/bench/run.sh
 
 # --- installing ------------------------------------------------------------------------
 

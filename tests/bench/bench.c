@@ -17,7 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-void bench_die(const char *format, ...) {
+void bench_die(const char *format, ...)
+{
     va_list args;
 
     va_start(args, format);
@@ -27,7 +28,8 @@ void bench_die(const char *format, ...) {
     exit(1);
 }
 
-static const bench_option *find_option(const bench_option *table, const char *name, size_t len) {
+static const bench_option *find_option(const bench_option *table, const char *name, size_t len)
+{
     for (; table->name != NULL; table++) {
         if (strlen(table->name) == len && memcmp(table->name, name, len) == 0) {
             return table;
@@ -36,7 +38,8 @@ static const bench_option *find_option(const bench_option *table, const char *na
     return NULL;
 }
 
-static void usage(const char *program, const bench_option *table) {
+static void usage(const char *program, const bench_option *table)
+{
     fprintf(stderr, "usage: %s", program);
     for (; table->name != NULL; table++) {
         fprintf(stderr, " [--%s=%s]", table->name, table->number != NULL ? "N" : "TEXT");
@@ -45,7 +48,8 @@ static void usage(const char *program, const bench_option *table) {
     exit(2);
 }
 
-static void set_option(const bench_option *option, const char *value) {
+static void set_option(const bench_option *option, const char *value)
+{
     char *end = NULL;
 
     if (option->text != NULL) {
@@ -58,7 +62,8 @@ static void set_option(const bench_option *option, const char *value) {
     }
 }
 
-void bench_options(int argc, char **argv, const bench_option *table) {
+void bench_options(int argc, char **argv, const bench_option *table)
+{
     for (int i = 1; i < argc; i++) {
         const char *name = argv[i] + 2;
         const bench_option *option = NULL;
@@ -75,20 +80,23 @@ void bench_options(int argc, char **argv, const bench_option *table) {
     }
 }
 
-int64_t bench_now(void) {
+int64_t bench_now(void)
+{
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-void bench_sleep_ms(long ms) {
+void bench_sleep_ms(long ms)
+{
     struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 
     nanosleep(&pause, NULL);
 }
 
-void *bench_alloc(size_t count, size_t size) {
+void *bench_alloc(size_t count, size_t size)
+{
     void *memory = calloc(count, size);
 
     if (memory == NULL) {
@@ -97,7 +105,8 @@ void *bench_alloc(size_t count, size_t size) {
     return memory;
 }
 
-void bench_raise_nofile(long count) {
+void bench_raise_nofile(long count)
+{
     struct rlimit limit;
     rlim_t wanted = (rlim_t)count + 64;
 
@@ -114,7 +123,8 @@ void bench_raise_nofile(long count) {
     }
 }
 
-static struct sockaddr_in address_of(const char *address, long port) {
+static struct sockaddr_in address_of(const char *address, long port)
+{
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
 
     if (inet_pton(AF_INET, address, &in.sin_addr) != 1) {
@@ -123,7 +133,8 @@ static struct sockaddr_in address_of(const char *address, long port) {
     return in;
 }
 
-int bench_connect(const char *address, long port) {
+int bench_connect(const char *address, long port)
+{
     struct sockaddr_in in = address_of(address, port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int on = 1;
@@ -135,7 +146,8 @@ int bench_connect(const char *address, long port) {
     return fd;
 }
 
-int bench_listen(const char *address, long port) {
+int bench_listen(const char *address, long port)
+{
     struct sockaddr_in in = address_of(address, port);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int on = 1;
@@ -147,7 +159,8 @@ int bench_listen(const char *address, long port) {
     return fd;
 }
 
-void bench_write_all(int fd, const char *bytes, size_t len) {
+void bench_write_all(int fd, const char *bytes, size_t len)
+{
     while (len > 0) {
         ssize_t n = write(fd, bytes, len);
 
@@ -161,7 +174,8 @@ void bench_write_all(int fd, const char *bytes, size_t len) {
 
 /* The length of the answer that begins at `text`, 0 while its head is
  * incomplete. A head without Content-Length is one without a body. */
-static size_t answer_len(const char *text, size_t len) {
+static size_t answer_len(const char *text, size_t len)
+{
     const char *end = memmem(text, len, "\r\n\r\n", 4);
     size_t head;
     const char *line = text;
@@ -179,7 +193,8 @@ static size_t answer_len(const char *text, size_t len) {
     return head;
 }
 
-size_t bench_read_answers(int fd, long count) {
+size_t bench_read_answers(int fd, long count)
+{
     static char buffer[1 << 18];
     size_t have = 0, begin = 0, len = 0;
 
@@ -191,8 +206,8 @@ size_t bench_read_answers(int fd, long count) {
         }
         have += (size_t)n;
         buffer[have] = '\0';
-        while (count > 0 && (len = answer_len(buffer + begin, have - begin)) > 0
-               && have - begin >= len) {
+        while (count > 0 && (len = answer_len(buffer + begin, have - begin)) > 0 &&
+               have - begin >= len) {
             begin += len;
             count--;
         }
@@ -203,7 +218,8 @@ size_t bench_read_answers(int fd, long count) {
     return len;
 }
 
-int bench_connect_websocket(const char *address, long port, const char *path) {
+int bench_connect_websocket(const char *address, long port, const char *path)
+{
     char text[1024];
     size_t have = 0;
     int fd = bench_connect(address, port);
@@ -221,14 +237,15 @@ int bench_connect_websocket(const char *address, long port, const char *path) {
         }
         have++;
     }
-    if (strncmp(text, "HTTP/1.1 101 ", 13) != 0
-        || memmem(text, have, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", 28) == NULL) {
+    if (strncmp(text, "HTTP/1.1 101 ", 13) != 0 ||
+        memmem(text, have, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", 28) == NULL) {
         bench_die("WebSocket on %s was refused: %.*s", path, (int)strcspn(text, "\r"), text);
     }
     return fd;
 }
 
-static double thread_seconds(long pid, const char *thread) {
+static double thread_seconds(long pid, const char *thread)
+{
     char path[320];
     unsigned long long ns = 0;
     FILE *file;
@@ -245,7 +262,8 @@ static double thread_seconds(long pid, const char *thread) {
     return (double)ns / 1e9;
 }
 
-double bench_cpu_seconds(long pid) {
+double bench_cpu_seconds(long pid)
+{
     char path[64];
     double seconds = 0;
     struct dirent *entry;
@@ -265,7 +283,8 @@ double bench_cpu_seconds(long pid) {
     return seconds;
 }
 
-long bench_rss_bytes(long pid) {
+long bench_rss_bytes(long pid)
+{
     char line[256];
     long kilobytes = -1;
     FILE *file;

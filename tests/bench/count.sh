@@ -120,9 +120,6 @@ mallocs_each() { # pipeline
 }
 
 part_mallocs() {
-    # shellcheck disable=SC2086
-    $CC -std=c11 $CFLAGS -Ibuild/include -o "$OUT/hello_counted" "$HERE/hello_counted.c" \
-        build/libgust.a -lssl -lcrypto -lpthread -lm || die "hello_counted.c doesn't compile"
     start gust_counted
     for pipeline in 1 16; do
         record "instr$pipeline" 1 gust mallocs "$(mallocs_each $pipeline)"

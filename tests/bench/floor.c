@@ -28,7 +28,8 @@ static char out[OUT_SIZE];
 static char answer[4096];
 static size_t answer_len;
 
-static void make_answer(long length) {
+static void make_answer(long length)
+{
     static const char head[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
                                "Content-Length: 12\r\nX-Pad: ";
     static const char tail[] = "\r\n\r\nHello, world";
@@ -43,7 +44,8 @@ static void make_answer(long length) {
     answer_len = (size_t)length;
 }
 
-static void accept_all(int poller, int listener) {
+static void accept_all(int poller, int listener)
+{
     int on = 1;
     int fd;
 
@@ -55,12 +57,13 @@ static void accept_all(int poller, int listener) {
     }
 }
 
-static size_t answer_all(const char *text, size_t len) {
+static size_t answer_all(const char *text, size_t len)
+{
     const char *end = text + len;
     size_t used = 0;
 
-    while (used + answer_len <= sizeof out
-           && (text = memmem(text, (size_t)(end - text), "\r\n\r\n", 4)) != NULL) {
+    while (used + answer_len <= sizeof out &&
+           (text = memmem(text, (size_t)(end - text), "\r\n\r\n", 4)) != NULL) {
         memcpy(out + used, answer, answer_len);
         used += answer_len;
         text += 4;
@@ -68,7 +71,8 @@ static size_t answer_all(const char *text, size_t len) {
     return used;
 }
 
-static void serve(int fd) {
+static void serve(int fd)
+{
     ssize_t n = read(fd, in, sizeof in);
     size_t used;
 
@@ -84,7 +88,8 @@ static void serve(int fd) {
     }
 }
 
-static void run(int listener) {
+static void run(int listener)
+{
     struct epoll_event events[BATCH] = {{.events = EPOLLIN, .data.fd = listener}};
     int poller = epoll_create1(EPOLL_CLOEXEC);
 
@@ -102,13 +107,12 @@ static void run(int listener) {
     }
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     long port = 8888, length = 170;
     const char *address = "127.0.0.1";
-    const bench_option table[] = {{"port", &port, NULL},
-                                  {"address", NULL, &address},
-                                  {"length", &length, NULL},
-                                  {0}};
+    const bench_option table[] = {
+        {"port", &port, NULL}, {"address", NULL, &address}, {"length", &length, NULL}, {0}};
 
     bench_options(argc, argv, table);
     make_answer(length);

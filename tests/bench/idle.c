@@ -22,7 +22,8 @@ enum { WARM = 400 };
 static const char *address = "127.0.0.1", *path = "/";
 static long port = 8888, websocket = 0;
 
-static int open_one(void) {
+static int open_one(void)
+{
     char request[256];
     int fd, len;
 
@@ -37,20 +38,23 @@ static int open_one(void) {
     return fd;
 }
 
-static void open_many(int *fds, long count) {
+static void open_many(int *fds, long count)
+{
     for (long i = 0; i < count; i++) {
         fds[i] = open_one();
     }
 }
 
-static void close_many(const int *fds, long count) {
+static void close_many(const int *fds, long count)
+{
     for (long i = 0; i < count; i++) {
         close(fds[i]);
     }
 }
 
 /* The figure after it stood still for half a second. */
-static long settled_rss(long pid) {
+static long settled_rss(long pid)
+{
     long last = -1;
 
     for (int same = 0, tries = 0; same < 5 && tries < 100; tries++) {
@@ -63,12 +67,16 @@ static long settled_rss(long pid) {
     return last;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     long count = 10000, pid = 0, before, after;
     int *fds;
-    const bench_option table[] = {{"port", &port, NULL},           {"address", NULL, &address},
-                                  {"path", NULL, &path},           {"count", &count, NULL},
-                                  {"websocket", &websocket, NULL}, {"pid", &pid, NULL},
+    const bench_option table[] = {{"port", &port, NULL},
+                                  {"address", NULL, &address},
+                                  {"path", NULL, &path},
+                                  {"count", &count, NULL},
+                                  {"websocket", &websocket, NULL},
+                                  {"pid", &pid, NULL},
                                   {0}};
 
     bench_options(argc, argv, table);

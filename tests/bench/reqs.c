@@ -19,7 +19,8 @@
 static const char *address = "127.0.0.1", *path = "/";
 static long port = 8888;
 
-static size_t put_request(char *out, size_t size, const char *target) {
+static size_t put_request(char *out, size_t size, const char *target)
+{
     int len = snprintf(out, size, "GET %s HTTP/1.1\r\nHost: %s:%ld\r\n\r\n", target, address, port);
 
     if (len < 0 || (size_t)len >= size) {
@@ -28,14 +29,16 @@ static size_t put_request(char *out, size_t size, const char *target) {
     return (size_t)len;
 }
 
-static void send_mark(int fd, const char *target) {
+static void send_mark(int fd, const char *target)
+{
     char request[256];
 
     bench_write_all(fd, request, put_request(request, sizeof request, target));
     bench_read_answers(fd, 1);
 }
 
-static size_t send_batches(int fd, long count, long pipeline, long pause_ms) {
+static size_t send_batches(int fd, long count, long pipeline, long pause_ms)
+{
     static char batch[65536];
     size_t used = 0, answer = 0;
 
@@ -50,15 +53,15 @@ static size_t send_batches(int fd, long count, long pipeline, long pause_ms) {
     return answer;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     long count = 1, pipeline = 1, pause_ms = 0, marks = 0, quiet = 0;
     size_t answer;
     int fd;
-    const bench_option table[] = {{"port", &port, NULL},         {"address", NULL, &address},
-                                  {"path", NULL, &path},         {"count", &count, NULL},
-                                  {"pipeline", &pipeline, NULL}, {"pause-ms", &pause_ms, NULL},
-                                  {"marks", &marks, NULL},       {"quiet", &quiet, NULL},
-                                  {0}};
+    const bench_option table[] = {
+        {"port", &port, NULL},   {"address", NULL, &address},   {"path", NULL, &path},
+        {"count", &count, NULL}, {"pipeline", &pipeline, NULL}, {"pause-ms", &pause_ms, NULL},
+        {"marks", &marks, NULL}, {"quiet", &quiet, NULL},       {0}};
 
     bench_options(argc, argv, table);
     fd = bench_connect(address, port);

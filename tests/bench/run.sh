@@ -10,8 +10,7 @@
 #   BENCH_SECONDS  of each measurement (3)     BENCH_ROUNDS  interleaved (3)
 #   BENCH_PORT     first of about 20 (9200)    BENCH_IDLE    connections (10000)
 #   HELLO, INTEROP the programs to measure (build/demos/helloworld,
-#                  build/tests/interop_server)
-#   CC, CFLAGS     for the programs of this folder
+#                  build/tests/interop_server, made first)
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -19,10 +18,10 @@ SECONDS_EACH=${BENCH_SECONDS:-3}
 ROUNDS=${BENCH_ROUNDS:-3}
 BENCH_PORT=${BENCH_PORT:-9200}
 IDLE=${BENCH_IDLE:-10000}
-HELLO=${HELLO:-build/demos/helloworld}
-INTEROP=${INTEROP:-build/tests/interop_server}
-CC=${CC:-cc}
-CFLAGS=${CFLAGS:--O2 -g}
+MADE="build/demos/helloworld build/tests/interop_server"
+HELLO=${HELLO:-${MADE% *}}
+INTEROP=${INTEROP:-${MADE#* }}
+MAKE=${MAKE:-make}
 OUT=$PWD/build/bench
 HERE=tests/bench
 RAW=$OUT/raw.tsv
@@ -46,10 +45,10 @@ check_tools() {
     missing=
     for part in $PARTS; do
         case $part in
-        http) need wrk wrk; need nginx nginx-light ;;
-        idle) need nginx nginx-light ;;
-        calls) need strace strace; need nginx nginx-light ;;
-        instr) need valgrind valgrind; need nginx nginx-light ;;
+        http) need wrk wrk; need nginx nginx ;;
+        idle) need nginx nginx ;;
+        calls) need strace strace; need nginx nginx ;;
+        instr) need valgrind valgrind; need nginx nginx ;;
         ws) ;;
         *) die "no part is called $part: http ws idle calls instr" ;;
         esac
@@ -58,18 +57,17 @@ check_tools() {
     [ -z "${missing% }" ] || die "missing:${missing% }; on Debian: apt-get install${missing% }"
 }
 
-build_tools() {
-    for program in floor wsfloor wsload idle reqs; do
-        # shellcheck disable=SC2086
-        $CC -std=c11 $CFLAGS -o "$OUT/$program" "$HERE/$program.c" "$HERE/bench.c" \
-            || die "$program.c doesn't compile"
-    done
-}
-
-# Which of the library's programs are there; what is not is left out by name.
-find_programs() {
+# Make what is measured and what measures. A program of the library whose
+# source isn't there is left out, by name.
+build() {
+    made=
     GUST=
     GUST_WS=
+    for program in floor wsfloor wsload idle reqs; do made="$made build/bench/$program"; done
+    [ ! -d demos/helloworld ] || made="$made ${MADE% *} build/bench/hello_counted"
+    [ ! -e tests/interop/server.c ] || made="$made ${MADE#* }"
+    # shellcheck disable=SC2086
+    $MAKE -s $made >&2 || die "the programs don't compile"
     if [ -x "$HELLO" ]; then GUST="gust gust_etag"; else say "no $HELLO: left out"; fi
     if [ -x "$INTEROP" ]; then GUST_WS=gust_ws; else say "no $INTEROP: left out"; fi
     [ -z "$GUST" ] || measure_length
@@ -105,7 +103,8 @@ conditions() {
         "load average at the start $(cut -d' ' -f1 /proc/loadavg)"
     emit "- server pinned: ${PIN_SERVER:-no}; load pinned: ${PIN_LOAD:-no};" \
         "$ROUNDS interleaved rounds of $SECONDS_EACH s; medians, ratios within a round"
-    emit "- $($CC --version | sed -n 1p); bench programs: $CFLAGS"
+    emit "- $(${CC:-cc} --version | sed -n 1p);" \
+        "$(sed -n 's/^OPT = //p' Makefile) $(sed -n 's/^HARDEN = //p' build/flags.mk)"
     emit "- compared with: $(versions)"
     emit
 }
@@ -149,8 +148,7 @@ trap 'exit 1' INT TERM
 : >"$RAW"
 : >"$RESULTS"
 : >"$OUT/bars.md"
-build_tools
-find_programs
+build
 conditions
 for part in $PARTS; do
     say "part $part"

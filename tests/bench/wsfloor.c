@@ -32,7 +32,8 @@ static conn conns[MAX_FD];
 static unsigned char in[MAX_HEAD + IN_SIZE];
 static unsigned char out[MAX_HEAD + IN_SIZE];
 
-static void send_out(int fd, size_t len) {
+static void send_out(int fd, size_t len)
+{
     ssize_t n = send(fd, out, len, MSG_NOSIGNAL);
 
     if (n >= 0 && (size_t)n != len) {
@@ -40,7 +41,8 @@ static void send_out(int fd, size_t len) {
     }
 }
 
-static void send_all(size_t len) {
+static void send_all(size_t len)
+{
     for (int fd = 0; fd < MAX_FD; fd++) {
         if (conns[fd].broadcast) {
             send_out(fd, len);
@@ -48,7 +50,8 @@ static void send_all(size_t len) {
     }
 }
 
-static void upgrade(int fd, ssize_t n) {
+static void upgrade(int fd, ssize_t n)
+{
     static const char answer[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                                  "Connection: Upgrade\r\n"
                                  "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
@@ -60,7 +63,8 @@ static void upgrade(int fd, ssize_t n) {
 }
 
 /* Unmask by words, and turn the key to where the next byte begins. */
-static void unmask(conn *c, unsigned char *to, const unsigned char *from, size_t len) {
+static void unmask(conn *c, unsigned char *to, const unsigned char *from, size_t len)
+{
     unsigned char turned[8];
     uint64_t key, word;
     size_t i = 0;
@@ -81,7 +85,8 @@ static void unmask(conn *c, unsigned char *to, const unsigned char *from, size_t
 }
 
 /* The length of a frame's header at p, 0 where it is incomplete. */
-static size_t head_len(const unsigned char *p, size_t len) {
+static size_t head_len(const unsigned char *p, size_t len)
+{
     size_t need = 6;
 
     if (len < 2) {
@@ -92,7 +97,8 @@ static size_t head_len(const unsigned char *p, size_t len) {
 }
 
 /* Take a header of n bytes; writes the same one without the mask. */
-static size_t begin_frame(conn *c, const unsigned char *p, size_t n, unsigned char *to) {
+static size_t begin_frame(conn *c, const unsigned char *p, size_t n, unsigned char *to)
+{
     c->left = p[1] & 127;
     if (n > 6) {
         c->left = 0;
@@ -108,7 +114,8 @@ static size_t begin_frame(conn *c, const unsigned char *p, size_t n, unsigned ch
 }
 
 /* Turn `len` bytes of input into the answer in `out`; returns its length. */
-static size_t turn(conn *c, const unsigned char *p, size_t len) {
+static size_t turn(conn *c, const unsigned char *p, size_t len)
+{
     const unsigned char *end = p + len;
     size_t used = 0;
 
@@ -132,7 +139,8 @@ static size_t turn(conn *c, const unsigned char *p, size_t len) {
     return used;
 }
 
-static void serve(int fd) {
+static void serve(int fd)
+{
     conn *c = &conns[fd];
     size_t stashed = c->head_len;
     ssize_t n;
@@ -157,7 +165,8 @@ static void serve(int fd) {
     }
 }
 
-static void accept_all(int poller, int listener) {
+static void accept_all(int poller, int listener)
+{
     int on = 1;
     int fd;
 
@@ -172,7 +181,8 @@ static void accept_all(int poller, int listener) {
     }
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     struct epoll_event events[BATCH] = {{.events = EPOLLIN}};
     long port = 8888;
     const char *address = "127.0.0.1";

@@ -71,14 +71,16 @@ enum { STEP_BITS = 6, STEPS = 1 << STEP_BITS };
 
 static uint64_t histogram[64 * STEPS];
 
-static void record_latency(int64_t ns) {
+static void record_latency(int64_t ns)
+{
     uint64_t value = (uint64_t)(ns > STEPS ? ns : STEPS);
     unsigned power = 63 - (unsigned)__builtin_clzll(value);
 
     histogram[power * STEPS + (value >> (power - STEP_BITS)) - STEPS]++;
 }
 
-static double latency_us(double share) {
+static double latency_us(double share)
+{
     uint64_t total = 0, seen = 0;
 
     for (size_t i = 0; i < 64 * STEPS; i++) {
@@ -95,7 +97,8 @@ static double latency_us(double share) {
 
 /* ---- frames ---- */
 
-static size_t put_head(unsigned char *to, int opcode, size_t len) {
+static size_t put_head(unsigned char *to, int opcode, size_t len)
+{
     size_t used = 2, bytes = len < 126 ? 0 : len < 65536 ? 2 : 8;
 
     to[0] = (unsigned char)(0x80 | opcode);
@@ -106,7 +109,8 @@ static size_t put_head(unsigned char *to, int opcode, size_t len) {
     return used;
 }
 
-static void put_masked(unsigned char *to, const char *from, size_t len) {
+static void put_masked(unsigned char *to, const char *from, size_t len)
+{
     static const unsigned char key[4] = {0x37, 0xfa, 0x21, 0x3d};
 
     memcpy(to, key, 4);
@@ -115,7 +119,8 @@ static void put_masked(unsigned char *to, const char *from, size_t len) {
     }
 }
 
-static void make_frames(void) {
+static void make_frames(void)
+{
     size_t head;
 
     payload = bench_alloc((size_t)size + 1, 1);
@@ -133,7 +138,8 @@ static void make_frames(void) {
 
 /* ---- output ---- */
 
-static void watch_out(conn *c, bool wanted) {
+static void watch_out(conn *c, bool wanted)
+{
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
 
     if (c->wants_out != wanted) {
@@ -144,7 +150,8 @@ static void watch_out(conn *c, bool wanted) {
 }
 
 /* Write what is unsent; the frames repeat, so the offset wraps around. */
-static void flush(conn *c) {
+static void flush(conn *c)
+{
     size_t row = (size_t)depth * frame_len;
 
     while (c->unsent > 0) {
@@ -163,7 +170,8 @@ static void flush(conn *c) {
     watch_out(c, c->unsent > 0);
 }
 
-static void send_messages(conn *c, uint64_t count) {
+static void send_messages(conn *c, uint64_t count)
+{
     for (uint64_t i = 0; i < count; i++) {
         c->stamps[c->sent++ % STAMPS] = now;
     }
@@ -172,7 +180,8 @@ static void send_messages(conn *c, uint64_t count) {
 }
 
 /* Broadcast: fill up what has landed everywhere. */
-static void publish(void) {
+static void publish(void)
+{
     uint64_t landed = messages / (uint64_t)connections;
 
     while (published - landed < (uint64_t)depth) {
@@ -184,7 +193,8 @@ static void publish(void) {
 
 /* ---- input ---- */
 
-static void send_pong(conn *c, const unsigned char *data, size_t len) {
+static void send_pong(conn *c, const unsigned char *data, size_t len)
+{
     unsigned char frame[STASH];
     size_t head = put_head(frame, 10, len);
 
@@ -195,7 +205,8 @@ static void send_pong(conn *c, const unsigned char *data, size_t len) {
     }
 }
 
-static void take_control(conn *c, const unsigned char *p, size_t head, size_t len) {
+static void take_control(conn *c, const unsigned char *p, size_t head, size_t len)
+{
     int opcode = p[0] & 15;
 
     if (opcode == 9) {
@@ -205,7 +216,8 @@ static void take_control(conn *c, const unsigned char *p, size_t head, size_t le
     }
 }
 
-static void end_message(conn *c) {
+static void end_message(conn *c)
+{
     const int64_t *stamps = broadcast ? shared_stamps : c->stamps;
 
     if (c->len != (uint64_t)size) {
@@ -217,7 +229,8 @@ static void end_message(conn *c) {
     messages++;
 }
 
-static void check_first(conn *c, const unsigned char *p, size_t len) {
+static void check_first(conn *c, const unsigned char *p, size_t len)
+{
     if (len == (size_t)size) {
         if (memcmp(p, payload, len) != 0) {
             bench_die("a message came back changed");
@@ -226,7 +239,8 @@ static void check_first(conn *c, const unsigned char *p, size_t len) {
     }
 }
 
-static size_t payload_len(const unsigned char *p, size_t *out_head) {
+static size_t payload_len(const unsigned char *p, size_t *out_head)
+{
     size_t len = p[1] & 127;
     size_t bytes = len < 126 ? 0 : len == 126 ? 2 : 8;
 
@@ -241,7 +255,8 @@ static size_t payload_len(const unsigned char *p, size_t *out_head) {
 }
 
 /* Take a frame's header, and of a control frame all; 0 where not all is there. */
-static size_t take_head(conn *c, const unsigned char *p, size_t have) {
+static size_t take_head(conn *c, const unsigned char *p, size_t have)
+{
     size_t head, len;
 
     if (have < 2 || have < (size_t)((p[1] & 127) < 126 ? 2 : (p[1] & 127) == 126 ? 4 : 10)) {
@@ -268,7 +283,8 @@ static size_t take_head(conn *c, const unsigned char *p, size_t have) {
     return head;
 }
 
-static void parse(conn *c, const unsigned char *p, const unsigned char *end) {
+static void parse(conn *c, const unsigned char *p, const unsigned char *end)
+{
     while (true) {
         size_t have = (size_t)(end - p);
         size_t take = c->left < have ? (size_t)c->left : have;
@@ -295,7 +311,8 @@ static void parse(conn *c, const unsigned char *p, const unsigned char *end) {
 }
 
 /* One read; whatever was cut off last time stands before it. */
-static void receive(conn *c) {
+static void receive(conn *c)
+{
     size_t stashed = c->stash_len;
     uint64_t before = c->received;
     ssize_t n = recv(c->fd, in + STASH, IN_SIZE, MSG_DONTWAIT);
@@ -316,7 +333,8 @@ static void receive(conn *c) {
 
 /* ---- the run ---- */
 
-static void check_any_compared(void) {
+static void check_any_compared(void)
+{
     for (long i = 0; i < connections; i++) {
         if (conns[i].checked) {
             return;
@@ -325,7 +343,8 @@ static void check_any_compared(void) {
     bench_die("no message came whole in one read, so none was compared");
 }
 
-static void open_all(const char *address, long port, const char *path) {
+static void open_all(const char *address, long port, const char *path)
+{
     poller = epoll_create1(EPOLL_CLOEXEC);
     conns = bench_alloc((size_t)connections, sizeof *conns);
     shared_stamps = bench_alloc(STAMPS, sizeof *shared_stamps);
@@ -340,7 +359,8 @@ static void open_all(const char *address, long port, const char *path) {
     }
 }
 
-static void start(void) {
+static void start(void)
+{
     now = bench_now();
     if (broadcast) {
         publish();
@@ -350,7 +370,8 @@ static void start(void) {
     }
 }
 
-static void turn(void) {
+static void turn(void)
+{
     struct epoll_event events[BATCH];
     int count = epoll_wait(poller, events, BATCH, 10);
 
@@ -371,13 +392,15 @@ static void turn(void) {
 }
 
 /* Run until `end`, or until `count` messages have come where it isn't 0. */
-static void run(int64_t end, uint64_t count) {
+static void run(int64_t end, uint64_t count)
+{
     while (now < end && (count == 0 || messages < count)) {
         turn();
     }
 }
 
-static void report(double seconds, uint64_t count, double cpu) {
+static void report(double seconds, uint64_t count, double cpu)
+{
     double per_message = count > 0 ? 100000 / (double)count : 0;
 
     printf("rate=%.0f p50_us=%.1f p99_us=%.1f cpu=%.6f cpu_per_100k=%.4f messages=%llu "
@@ -386,7 +409,8 @@ static void report(double seconds, uint64_t count, double cpu) {
            (unsigned long long)count, seconds);
 }
 
-static void measure(long seconds, long count, long pid) {
+static void measure(long seconds, long count, long pid)
+{
     uint64_t from = messages;
     int64_t begin = now;
     double cpu = pid > 0 ? bench_cpu_seconds(pid) : 0;
@@ -404,17 +428,23 @@ static void measure(long seconds, long count, long pid) {
     report((double)(now - begin) / 1e9, messages - from, cpu);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     long port = 8888, pid = 0, seconds = 3, count = 0, warm_ms = 300;
     const char *address = "127.0.0.1", *path = NULL, *mode = "echo";
-    const bench_option table[] = {
-        {"port", &port, NULL},       {"address", NULL, &address},
-        {"path", NULL, &path},       {"mode", NULL, &mode},
-        {"size", &size, NULL},       {"connections", &connections, NULL},
-        {"depth", &depth, NULL},     {"senders", &senders, NULL},
-        {"seconds", &seconds, NULL}, {"count", &count, NULL},
-        {"pid", &pid, NULL},         {"warm-ms", &warm_ms, NULL},
-        {0}};
+    const bench_option table[] = {{"port", &port, NULL},
+                                  {"address", NULL, &address},
+                                  {"path", NULL, &path},
+                                  {"mode", NULL, &mode},
+                                  {"size", &size, NULL},
+                                  {"connections", &connections, NULL},
+                                  {"depth", &depth, NULL},
+                                  {"senders", &senders, NULL},
+                                  {"seconds", &seconds, NULL},
+                                  {"count", &count, NULL},
+                                  {"pid", &pid, NULL},
+                                  {"warm-ms", &warm_ms, NULL},
+                                  {0}};
 
     bench_options(argc, argv, table);
     broadcast = strcmp(mode, "broadcast") == 0;
