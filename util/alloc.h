@@ -21,9 +21,9 @@ extern "C" {
  * Called on whatever thread allocates: they must be thread-safe if more than
  * one thread has a loop. */
 typedef struct gust_allocator {
-    void *(*malloc_fn)(size_t size, void *user);              /* size > 0 */
-    void *(*realloc_fn)(void *ptr, size_t size, void *user);  /* size > 0, ptr may be NULL */
-    void (*free_fn)(void *ptr, void *user);                   /* ptr may be NULL */
+    void *(*malloc_fn)(size_t size, void *user);             /* size > 0 */
+    void *(*realloc_fn)(void *ptr, size_t size, void *user); /* size > 0, ptr may be NULL */
+    void (*free_fn)(void *ptr, void *user);                  /* ptr may be NULL */
     void *user;
 } gust_allocator;
 

@@ -18,8 +18,9 @@
 
 /* A block begins with this; its bytes follow. */
 struct gust_arena_block {
-    struct gust_arena_block *older; /* in an arena: the one taken before; in a pool: the next free */
-    size_t size;                    /* with this header */
+    struct gust_arena_block
+        *older;  /* in an arena: the one taken before; in a pool: the next free */
+    size_t size; /* with this header */
 };
 
 struct gust_arena_pool {

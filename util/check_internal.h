@@ -22,7 +22,8 @@
 #define GUST_ASSERT(cond) ((void)sizeof(!(cond)))
 #endif
 
-#define GUST_CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define GUST_CONTAINER_OF(ptr, type, member)                                                       \
+    ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #if defined(__GNUC__)
 #define GUST_LIKELY(x) __builtin_expect(!!(x), 1)

@@ -92,13 +92,12 @@ struct entry {
     const char *text;
 };
 
-static const struct entry entries[] = {
-    {0, "OK", "success"},
+static const struct entry entries[] = {{0, "OK", "success"},
 #define OWN(name, number, text) {name, #name, text},
-    GUST_ERRORS(OWN)
+                                       GUST_ERRORS(OWN)
 #undef OWN
 #define SYSTEM(name, text) {-(name), #name, text},
-    SYSTEM_ERRORS(SYSTEM)
+                                           SYSTEM_ERRORS(SYSTEM)
 #undef SYSTEM
 };
 

@@ -139,7 +139,7 @@ enum gust_json_flags {
  * dropped at any time. */
 typedef struct gust_json_writer {
     gust_buf *out;
-    int status;                                /* the first failure; all calls do nothing then */
+    int status; /* the first failure; all calls do nothing then */
     unsigned flags;
     unsigned depth;                            /* containers open */
     bool has_items;                            /* in the innermost container */

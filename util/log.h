@@ -45,10 +45,10 @@ enum gust_log_level {
 typedef struct gust_log_record {
     enum gust_logger logger;
     enum gust_log_level level;
-    gust_str module;      /* source file without folder and ".c" */
-    int line;             /* of that file */
-    int64_t unix_ns;      /* wall clock, nanoseconds since 1970 */
-    gust_str message;     /* without a line end */
+    gust_str module;  /* source file without folder and ".c" */
+    int line;         /* of that file */
+    int64_t unix_ns;  /* wall clock, nanoseconds since 1970 */
+    gust_str message; /* without a line end */
 } gust_log_record;
 
 typedef void gust_log_sink_fn(const gust_log_record *record, void *user);
@@ -99,12 +99,12 @@ typedef struct gust_log_site {
     const char *file;
     int line;
     enum gust_logger logger;
-    enum gust_log_level level;     /* of the newest line */
-    int64_t second;                /* in which `written` lines left */
+    enum gust_log_level level; /* of the newest line */
+    int64_t second;            /* in which `written` lines left */
     uint32_t written;
-    uint32_t dropped;              /* and not told yet */
-    int listed;                    /* is `next` in use? */
-    struct gust_log_site *next;    /* next one that ever dropped a line */
+    uint32_t dropped;           /* and not told yet */
+    int listed;                 /* is `next` in use? */
+    struct gust_log_site *next; /* next one that ever dropped a line */
 } gust_log_site;
 
 /* From this level on a logger is on; GUST_LOG_NONE where there is no sink. */

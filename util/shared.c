@@ -16,8 +16,7 @@ struct gust_shared {
 int gust_shared_new_uninit(size_t len, char **out_bytes, gust_shared **out_shared)
 {
     size_t size;
-    gust_shared *shared =
-        gust__size_add(sizeof(*shared), len, &size) ? gust__malloc(size) : NULL;
+    gust_shared *shared = gust__size_add(sizeof(*shared), len, &size) ? gust__malloc(size) : NULL;
     if (shared == NULL) {
         return -ENOMEM;
     }
