@@ -42,7 +42,7 @@ NEED_LINT = $(NEED_UNIT) c++ clang clang-format
 NEED_INSTALL = $(NEED_RUN) c++ pkg-config
 NEED_INTEROP = $(NEED_RUN) curl python3-websockets nodejs node-ws
 NEED_BROWSER = $(NEED_RUN) nodejs node-ws chromium
-NEED_BENCH = $(NEED_RUN) wrk nginx strace valgrind
+NEED_BENCH = $(NEED_RUN)
 CHECKS = check-unit check-asan check-pollers check-oom lint check-docs check-install \
          check-interop check-browser
 

@@ -7,12 +7,20 @@
 
 #include <gust/alloc.h>
 #include <gust/arena.h>
+#include <gust/base64.h>
 #include <gust/buf.h>
 #include <gust/errors.h>
+#include <gust/escape.h>
+#include <gust/hash.h>
+#include <gust/httpdate.h>
+#include <gust/json.h>
+#include <gust/limits.h>
 #include <gust/list.h>
+#include <gust/log.h>
 #include <gust/shared.h>
 #include <gust/str.h>
 #include <gust/time.h>
+#include <gust/utf8.h>
 
 #include <gust/ioloop.h>
 #include <gust/periodic.h>
