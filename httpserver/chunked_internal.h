@@ -40,11 +40,11 @@
 enum gust__chunked_event { GUST__CHUNKED_MORE, GUST__CHUNKED_DATA, GUST__CHUNKED_END };
 
 struct gust__chunked {
-    uint64_t left;     /* size of the chunk while its line is read, then what is to come of it */
-    uint64_t total;    /* payload of all chunks so far, as declared */
-    uint64_t max_body; /* 413 above */
-    uint64_t overhead; /* bytes that were no payload */
-    uint32_t extensions;     /* bytes of extensions in the body */
+    uint64_t left;       /* size of the chunk while its line is read, then what is to come of it */
+    uint64_t total;      /* payload of all chunks so far, as declared */
+    uint64_t max_body;   /* 413 above */
+    uint64_t overhead;   /* bytes that were no payload */
+    uint32_t extensions; /* bytes of extensions in the body */
     uint16_t line_extension; /* in this size line */
     uint8_t digits;
     uint8_t phase;

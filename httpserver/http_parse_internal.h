@@ -80,18 +80,18 @@ struct gust__http_parser {
     bool https;        /* GUST__HTTP_ABSOLUTE only: the scheme was https */
     bool has_query;    /* there was a '?', perhaps with nothing behind */
     bool chunked;
-    bool keep_alive;      /* the peer wants the connection to go on */
-    bool upgrade;         /* may be upgraded (http.md K5) */
-    bool expect_continue; /* waits for 100 before it sends its body */
-    uint16_t count;       /* fields in the array */
-    uint16_t host_field;  /* index of the Host field, UINT16_MAX: none */
-    int32_t host_port;    /* -1: none given */
+    bool keep_alive;        /* the peer wants the connection to go on */
+    bool upgrade;           /* may be upgraded (http.md K5) */
+    bool expect_continue;   /* waits for 100 before it sends its body */
+    uint16_t count;         /* fields in the array */
+    uint16_t host_field;    /* index of the Host field, UINT16_MAX: none */
+    int32_t host_port;      /* -1: none given */
     int64_t content_length; /* -1: no Content-Length */
     struct gust__http_slice method;
-    struct gust__http_slice target; /* as received */
-    struct gust__http_slice path;   /* raw; see gust__http_path() */
-    struct gust__http_slice query;  /* behind the first '?' */
-    struct gust__http_slice host;   /* with port; len 0: none (HTTP/1.0) */
+    struct gust__http_slice target;    /* as received */
+    struct gust__http_slice path;      /* raw; see gust__http_path() */
+    struct gust__http_slice query;     /* behind the first '?' */
+    struct gust__http_slice host;      /* with port; len 0: none (HTTP/1.0) */
     struct gust__http_slice host_name; /* without port, case as received */
     struct gust__http_slice length;    /* value of Content-Length */
     struct gust__http_slice coding;    /* value of Transfer-Encoding */

@@ -79,24 +79,24 @@ typedef struct gust_http_delegate {
 /* Options; 0 in a member means its default (limits.h); -1 switches a time off.
  * Copied by gust_httpserver_new(). */
 typedef struct gust_httpserver_options {
-    gust_tcpserver_options tcp;     /* connections, buffers, accepting */
-    bool no_keep_alive;             /* close after each response */
-    bool no_server_header;          /* do not send Server */
-    bool no_half_open;              /* a peer that ends its side is gone */
-    const char *server_header;      /* instead of "Gust/<version>"; borrowed */
-    const char *protocol;           /* "https" behind a TLS proxy; NULL: "http" */
-    size_t chunk_size;              /* largest piece for data_received, 64 KiB */
-    size_t max_header_size;         /* start line and fields; 431 */
-    size_t max_request_line;        /* 414 */
-    size_t max_headers;             /* fields; 431; at most 1,000 */
-    int64_t max_body_size;          /* of a buffered body; 413; -1: none */
+    gust_tcpserver_options tcp;         /* connections, buffers, accepting */
+    bool no_keep_alive;                 /* close after each response */
+    bool no_server_header;              /* do not send Server */
+    bool no_half_open;                  /* a peer that ends its side is gone */
+    const char *server_header;          /* instead of "Gust/<version>"; borrowed */
+    const char *protocol;               /* "https" behind a TLS proxy; NULL: "http" */
+    size_t chunk_size;                  /* largest piece for data_received, 64 KiB */
+    size_t max_header_size;             /* start line and fields; 431 */
+    size_t max_request_line;            /* 414 */
+    size_t max_headers;                 /* fields; 431; at most 1,000 */
+    int64_t max_body_size;              /* of a buffered body; 413; -1: none */
     size_t max_requests_per_connection; /* then close; 0: no limit */
-    gust_time header_timeout;       /* from a head's first byte to its last; 408 */
-    gust_time keepalive_timeout;    /* idle between requests; silent close */
-    gust_time body_idle_timeout;    /* without a byte of the body; 408 */
-    gust_time body_timeout;         /* for the whole body; 408; 0: none */
-    gust_time write_timeout;        /* queued output without progress; abort */
-    gust_time linger_timeout;       /* reading on after an early answer */
+    gust_time header_timeout;           /* from a head's first byte to its last; 408 */
+    gust_time keepalive_timeout;        /* idle between requests; silent close */
+    gust_time body_idle_timeout;        /* without a byte of the body; 408 */
+    gust_time body_timeout;             /* for the whole body; 408; 0: none */
+    gust_time write_timeout;            /* queued output without progress; abort */
+    gust_time linger_timeout;           /* reading on after an early answer */
     size_t linger_bytes;
 } gust_httpserver_options;
 
@@ -140,6 +140,8 @@ int gust_httpserver_shutdown(gust_httpserver *server, gust_time grace, gust_shut
  * finished. NULL is allowed. */
 void gust_httpserver_free(gust_httpserver *server);
 
+/* The port of the first listening socket, 0 where there is none; how many connections are
+ * open; the loop that it runs on. */
 int gust_httpserver_port(const gust_httpserver *server);
 size_t gust_httpserver_connections(const gust_httpserver *server);
 gust_ioloop *gust_httpserver_loop(const gust_httpserver *server);
@@ -149,15 +151,15 @@ gust_ioloop *gust_httpserver_loop(const gust_httpserver *server);
 /* What was asked. All slices live as long as the request. */
 enum gust_http_method gust_request_method(const gust_request *req);
 gust_str gust_request_method_text(const gust_request *req);
-gust_str gust_request_uri(const gust_request *req);       /* the target as received */
-gust_str gust_request_path(const gust_request *req);      /* still percent-encoded */
-gust_str gust_request_query(const gust_request *req);     /* behind the first '?', undecoded */
-int gust_request_version_minor(const gust_request *req);  /* 0 or 1: HTTP/1.0, HTTP/1.1 */
-gust_str gust_request_host(const gust_request *req);      /* as received */
-gust_str gust_request_host_name(const gust_request *req); /* lower case, without the port */
-gust_str gust_request_protocol(const gust_request *req);  /* "http" or "https" */
-bool gust_request_wants_upgrade(const gust_request *req); /* HTTP/1.1, Connection: upgrade, no body */
-bool gust_request_has_body(const gust_request *req);      /* announced by the head */
+gust_str gust_request_uri(const gust_request *req);           /* the target as received */
+gust_str gust_request_path(const gust_request *req);          /* still percent-encoded */
+gust_str gust_request_query(const gust_request *req);         /* behind the first '?', undecoded */
+int gust_request_version_minor(const gust_request *req);      /* 0 or 1: HTTP/1.0, HTTP/1.1 */
+gust_str gust_request_host(const gust_request *req);          /* as received */
+gust_str gust_request_host_name(const gust_request *req);     /* lower case, without the port */
+gust_str gust_request_protocol(const gust_request *req);      /* "http" or "https" */
+bool gust_request_wants_upgrade(const gust_request *req);     /* 1.1, upgrade, no body */
+bool gust_request_has_body(const gust_request *req);          /* announced by the head */
 int64_t gust_request_content_length(const gust_request *req); /* -1: none, or chunked */
 
 /* The peer. The text is "0.0.0.0" where there is no IP address. */

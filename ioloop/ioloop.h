@@ -56,12 +56,7 @@ typedef struct gust_ioloop gust_ioloop;
  *
  * A peer that closes orderly shows as READ, never as ERROR alone: an idle
  * connection must want READ to notice it. Everything is level-triggered. */
-enum gust_event {
-    GUST_NONE = 0,
-    GUST_READ = 0x001,
-    GUST_WRITE = 0x004,
-    GUST_ERROR = 0x018
-};
+enum gust_event { GUST_NONE = 0, GUST_READ = 0x001, GUST_WRITE = 0x004, GUST_ERROR = 0x018 };
 
 /* Options of a new loop; {0} is the default of everything. */
 typedef struct gust_ioloop_options {

@@ -56,6 +56,7 @@ void gust_tcpserver_free(gust_tcpserver *server);
 int gust_tcpserver_port(const gust_tcpserver *server);
 size_t gust_tcpserver_connections(const gust_tcpserver *server);
 
+/* The loop that it was made for. */
 gust_ioloop *gust_tcpserver_loop(const gust_tcpserver *server);
 
 #ifdef __cplusplus

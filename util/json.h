@@ -161,6 +161,7 @@ void gust_json_writer_init(gust_json_writer *w, gust_buf *out, unsigned flags);
  * its `len` back. */
 int gust_json_writer_finish(const gust_json_writer *w);
 
+/* Begin and end an object or an array, where a value may stand. */
 void gust_json_begin_object(gust_json_writer *w);
 void gust_json_end_object(gust_json_writer *w);
 void gust_json_begin_array(gust_json_writer *w);
@@ -169,6 +170,7 @@ void gust_json_end_array(gust_json_writer *w);
 /* The name of the object's next member; its value is to follow. */
 void gust_json_key(gust_json_writer *w, gust_str name);
 
+/* A value that is no text: null, true or false, a whole number. */
 void gust_json_null(gust_json_writer *w);
 void gust_json_bool(gust_json_writer *w, bool value);
 void gust_json_int(gust_json_writer *w, int64_t value);

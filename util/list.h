@@ -34,7 +34,7 @@ static inline bool gust_list_is_empty(const gust_list *head)
     return head->next == head || head->next == NULL;
 }
 
-/* Put `link`, which is in no list, at the end or at the front of `head`. */
+/* Put `link`, which is in no list, at the end of `head`. */
 static inline void gust_list_push(gust_list *head, gust_list *link)
 {
     link->next = head;
@@ -43,6 +43,7 @@ static inline void gust_list_push(gust_list *head, gust_list *link)
     head->prev = link;
 }
 
+/* The same at the front. */
 static inline void gust_list_push_front(gust_list *head, gust_list *link)
 {
     gust_list_push(head->next, link);
