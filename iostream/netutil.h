@@ -80,6 +80,9 @@ int gust_acceptor_new(gust_ioloop *loop, int fd, unsigned accept_batch, gust_acc
 void gust_acceptor_pause(gust_acceptor *acceptor);
 void gust_acceptor_resume(gust_acceptor *acceptor);
 
+/* Descriptors may be free again: end the rest early, if there is one. */
+void gust_acceptor_retry(gust_acceptor *acceptor);
+
 /* Stop, close the socket and free. Not one connection more is accepted, also
  * not of the batch that runs. NULL is allowed. */
 void gust_acceptor_free(gust_acceptor *acceptor);

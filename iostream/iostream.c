@@ -1,0 +1,375 @@
+/* The life of a stream: made, woken by events, timed out, closed.
+ *
+ *            new ----> OPEN <----- connect done
+ *             |          |  \
+ *        connect()       |   close_after_flush(): CLOSING, then
+ *             |          |    |
+ *         CONNECTING ----+----+--> CLOSED: no descriptor, no timer, no output
+ *                                     |
+ *                      before the loop waits: pending operations fail,
+ *                      on_close, and the stream's own reference goes
+ *
+ * A stream is freed when its last reference goes: its own, one for each list of
+ * the loop that it stands in, one for each event that is being handled, and
+ * those of gust_iostream_ref(). */
+#include <gust/limits.h>
+
+#include "iostream/iostream_internal.h"
+#include "util/alloc_internal.h"
+
+static const gust_iostream_options default_options = {0};
+
+int gust__stream_new(struct gust__io *io, const gust_iostream_transport *ops, void *transport,
+                     const gust_iostream_options *options, gust_iostream **out_s)
+{
+    gust_iostream *s = gust__malloc(sizeof *s);
+    if (s == NULL) {
+        return -ENOMEM;
+    }
+    *s = (gust_iostream){.watcher = {.fd = -1},
+                         .io = io,
+                         .ops = ops,
+                         .transport = transport,
+                         .options = options != NULL ? options : &default_options,
+                         .u = {.deadline = GUST_NEVER},
+                         .refs = 1};
+    *out_s = s;
+    return 0;
+}
+
+int gust_iostream_new_over(gust_ioloop *loop, const gust_iostream_transport *ops, void *transport,
+                           const gust_iostream_options *options, gust_iostream **out_s)
+{
+    GUST_CHECK(loop != NULL && ops != NULL, -EINVAL);
+    struct gust__io *io;
+    GUST_TRY(gust__io_get(loop, &io));
+    return gust__stream_new(io, ops, transport, options, out_s);
+}
+
+gust_iostream *gust_iostream_ref(gust_iostream *s)
+{
+    GUST_ASSERT(s->refs > 0 && s->refs < UINT16_MAX);
+    s->refs++;
+    return s;
+}
+
+static void destroy(gust_iostream *s)
+{
+    if (s->out != NULL) {
+        gust__out_drop(s);
+        gust__out_release(s->io, s->out);
+    }
+    gust__free(s->in);
+    gust__free(s->verbs);
+    if (gust__is(s, GUST__S_GROUPED)) {
+        struct gust__stream_group *group = (struct gust__stream_group *)(uintptr_t)s->options;
+        group->open--;
+        if (group->server != NULL) {
+            group->on_stream_gone(group->server);
+        } else if (group->open == 0) {
+            gust__free(group);
+        }
+    }
+    gust__free(s);
+}
+
+void gust_iostream_unref(gust_iostream *s)
+{
+    if (s != NULL && --s->refs == 0) {
+        GUST_ASSERT(gust__is(s, GUST__S_CLOSED));
+        destroy(s);
+    }
+}
+
+/* ---- Interest ------------------------------------------------------------ */
+
+unsigned gust__stream_wanted(const gust_iostream *s)
+{
+    return (gust__is(s, GUST__S_WANT_READ) ? (unsigned)GUST_READ : 0u) |
+           (gust__is(s, GUST__S_WANT_WRITE) ? (unsigned)GUST_WRITE : 0u);
+}
+
+int gust__stream_want(gust_iostream *s, unsigned events)
+{
+    if (events == gust__stream_wanted(s) && !gust__is(s, GUST__S_HELD)) {
+        return 0;
+    }
+    GUST_TRY(s->ops->interest(s, s->transport, events));
+    gust__unset(s, GUST__S_WANT_READ | GUST__S_WANT_WRITE | GUST__S_HELD);
+    gust__set(s, ((events & GUST_READ) ? (unsigned)GUST__S_WANT_READ : 0u) |
+                     ((events & GUST_WRITE) ? (unsigned)GUST__S_WANT_WRITE : 0u));
+    return 0;
+}
+
+int gust_iostream_set_callbacks(gust_iostream *s, const gust_iostream_callbacks *callbacks,
+                                void *user)
+{
+    GUST_CHECK(!gust__is(s, GUST__S_CLOSED), GUST_ECLOSED);
+    GUST_CHECK(!gust__verb_is_pending(s), -EBUSY);
+    s->cb = callbacks;
+    s->user = user;
+    gust__unset(s, GUST__S_EOF_TOLD);
+    if (callbacks == NULL || callbacks->reader == NULL) {
+        return 0;
+    }
+    return gust__stream_start_reading(s);
+}
+
+/* ---- Events -------------------------------------------------------------- */
+
+static void connect_event(gust_iostream *s)
+{
+    int code = s->io->sys->socket_error(s->io->sys, s->watcher.fd);
+    if (code == 0) {
+        gust__unset(s, GUST__S_CONNECTING);
+        code = gust__stream_want(s, GUST_READ);
+    }
+    if (code != 0) {
+        gust_iostream_close_with(s, code);
+        return;
+    }
+    gust__connect_done(s, 0);
+}
+
+/* An error or hang-up is up and reading did not end the stream: either nobody
+ * reads, and then we must not be told again and again, or it is lost. */
+static void error_event(gust_iostream *s)
+{
+    int code = s->watcher.fd >= 0 ? s->io->sys->socket_error(s->io->sys, s->watcher.fd) : 0;
+    if (code != 0) {
+        gust_iostream_close_with(s, code);
+    } else if (gust__is(s, GUST__S_EOF)) {
+        gust_iostream_close_with(s, gust__is(s, GUST__S_SHUT_SENT) ? GUST_EOF : -EPIPE);
+    } else if (gust__is(s, GUST__S_PAUSED) || gust__in_size(s) > 0) {
+        (void)s->ops->interest(s, s->transport, GUST_NONE);
+        if (s->watcher.fd >= 0) {
+            gust_ioloop_unwatch(s->io->loop, &s->watcher);
+        }
+        gust__unset(s, GUST__S_WANT_READ | GUST__S_WANT_WRITE);
+        gust__set(s, GUST__S_HELD);
+    }
+}
+
+static void handle_events(gust_iostream *s, unsigned events)
+{
+    if (gust__is(s, GUST__S_CONNECTING)) {
+        connect_event(s);
+        return;
+    }
+    if (events & (GUST_READ | GUST_ERROR)) {
+        gust__stream_read(s);
+    }
+    if (gust__is(s, GUST__S_CLOSED)) {
+        return;
+    }
+    if (events & GUST_WRITE) {
+        int code = gust__stream_want(s, gust__stream_wanted(s) & ~(unsigned)GUST_WRITE);
+        if (code != 0) {
+            gust_iostream_close_with(s, code);
+        }
+    }
+    if ((events & GUST_ERROR) == GUST_ERROR && !gust__is(s, GUST__S_CLOSED)) {
+        error_event(s);
+    }
+}
+
+void gust_iostream_ready(gust_iostream *s, unsigned events)
+{
+    if (gust__is(s, GUST__S_CLOSED)) {
+        return;
+    }
+    s->refs++;
+    gust__set(s, GUST__S_DISPATCH);
+    handle_events(s, events);
+    gust__unset(s, GUST__S_DISPATCH);
+    if (s->out != NULL || gust__is(s, GUST__S_SHUT | GUST__S_CLOSING)) {
+        gust__stream_flush(s);
+        gust__stream_after_flush(s);
+    }
+    gust_iostream_unref(s);
+}
+
+/* ---- Time ---------------------------------------------------------------- */
+
+static gust_time next_deadline(const gust_iostream *s)
+{
+    gust_time out = s->out != NULL ? s->out->deadline : GUST_NEVER;
+    return out < s->u.deadline ? out : s->u.deadline;
+}
+
+/* The timer is armed for a time that was right once; deadlines have moved since. */
+static void on_timer(gust_ioloop *loop, gust_timer *timer)
+{
+    gust_iostream *s = GUST_CONTAINER_OF(timer, gust_iostream, timer);
+    gust_time now = gust_ioloop_now(loop);
+    s->refs++;
+    if (s->u.deadline <= now) {
+        s->u.deadline = GUST_NEVER;
+        if (s->cb != NULL && s->cb->on_timeout != NULL) {
+            s->cb->on_timeout(s, s->user);
+        } else {
+            gust_iostream_close_with(s, GUST_ETIMEDOUT);
+        }
+    } else if (s->out != NULL && s->out->deadline <= now) {
+        gust_iostream_close_with(s, GUST_ETIMEDOUT);
+    }
+    if (!gust__is(s, GUST__S_CLOSED) && next_deadline(s) != GUST_NEVER) {
+        gust__stream_arm(s, next_deadline(s));
+    }
+    gust_iostream_unref(s);
+}
+
+/* See that the timer fires at `when` at the latest. Without memory for it the
+ * stream ends rather than live without its deadline. */
+void gust__stream_arm(gust_iostream *s, gust_time when)
+{
+    if (gust_ioloop_armed_for(s->io->loop, &s->timer) <= when) {
+        return;
+    }
+    int code = gust_ioloop_arm(s->io->loop, &s->timer, when, on_timer);
+    if (code != 0) {
+        gust_iostream_close_with(s, code);
+    }
+}
+
+int gust_iostream_set_deadline(gust_iostream *s, gust_time when)
+{
+    GUST_CHECK(!gust__is(s, GUST__S_CLOSED), GUST_ECLOSED);
+    /* an armed timer fires at the old deadline at the latest: one that moves
+     * later costs this store */
+    bool later = when >= s->u.deadline && gust_timer_is_armed(&s->timer);
+    s->u.deadline = when;
+    if (later || when == GUST_NEVER) {
+        return 0;
+    }
+    if (gust_ioloop_armed_for(s->io->loop, &s->timer) <= when) {
+        return 0;
+    }
+    return gust_ioloop_arm(s->io->loop, &s->timer, when, on_timer);
+}
+
+/* ---- The end -------------------------------------------------------------- */
+
+void gust_iostream_close_with(gust_iostream *s, int status)
+{
+    if (gust__is(s, GUST__S_CLOSED)) {
+        return;
+    }
+    gust__set(s, GUST__S_CLOSED);
+    s->error = status;
+    gust_ioloop_disarm(s->io->loop, &s->timer);
+    gust__out_drop(s);
+    gust_ioloop_unwatch(s->io->loop, &s->watcher);
+    s->ops->close(s, s->transport);
+    s->transport = NULL;
+    gust__io_closing(s);
+}
+
+void gust_iostream_close(gust_iostream *s)
+{
+    gust_iostream_close_with(s, 0);
+}
+
+/* What pending operations are told of the stream's end. */
+static int operation_status(const gust_iostream *s)
+{
+    return s->error == 0 ? GUST_ECANCELED : s->error;
+}
+
+void gust__stream_finish_close(gust_iostream *s)
+{
+    int status = operation_status(s);
+    gust__connect_done(s, status);
+    gust__verb_at_eof(s);
+    gust__verb_fail(s, status);
+    gust__out_fail(s, status);
+    if (s->cb != NULL && s->cb->on_close != NULL) {
+        s->cb->on_close(s, s->error, s->user);
+    }
+    s->cb = NULL;
+    struct gust__verbs *v = s->verbs;
+    if (v != NULL && v->close_fn != NULL) {
+        gust_stream_close_fn *fn = v->close_fn;
+        v->close_fn = NULL;
+        fn(s, s->error, v->close_user);
+    }
+    gust_iostream_unref(s);
+}
+
+/* ---- Questions ------------------------------------------------------------ */
+
+bool gust_iostream_is_closed(const gust_iostream *s)
+{
+    return gust__is(s, GUST__S_CLOSED);
+}
+
+bool gust_iostream_is_eof(const gust_iostream *s)
+{
+    return gust__is(s, GUST__S_EOF);
+}
+
+int gust_iostream_error(const gust_iostream *s)
+{
+    return s->error;
+}
+
+const char *gust_iostream_error_text(const gust_iostream *s)
+{
+    if (!gust__is(s, GUST__S_CLOSED) && s->ops->error_text != NULL) {
+        const char *text = s->ops->error_text(s, s->transport);
+        if (text != NULL) {
+            return text;
+        }
+    }
+    return gust_err_text(s->error);
+}
+
+gust_ioloop *gust_iostream_loop(const gust_iostream *s)
+{
+    return s->io->loop;
+}
+
+int gust_iostream_fd(const gust_iostream *s)
+{
+    if (gust__is(s, GUST__S_CLOSED) || s->ops->fd == NULL) {
+        return -1;
+    }
+    return s->ops->fd(s, s->transport);
+}
+
+void *gust_iostream_user(const gust_iostream *s)
+{
+    return s->user;
+}
+
+/* ---- Limits ---------------------------------------------------------------- */
+
+static size_t or_default(size_t value, size_t otherwise)
+{
+    return value != 0 ? value : otherwise;
+}
+
+size_t gust__max_buffer(const gust_iostream *s)
+{
+    return or_default(s->options->max_buffer_size, GUST_DEFAULT_MAX_BUFFER_SIZE);
+}
+
+size_t gust__max_write(const gust_iostream *s)
+{
+    return or_default(s->options->max_write_buffer_size, GUST_DEFAULT_WRITE_HARD_LIMIT);
+}
+
+size_t gust__high_water(const gust_iostream *s)
+{
+    return or_default(s->options->write_high_water, GUST_DEFAULT_WRITE_HIGH_WATER);
+}
+
+size_t gust__low_water(const gust_iostream *s)
+{
+    return or_default(s->options->write_low_water, GUST_DEFAULT_WRITE_LOW_WATER);
+}
+
+gust_time gust__write_timeout(const gust_iostream *s)
+{
+    return s->options->write_timeout;
+}

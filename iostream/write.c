@@ -1,0 +1,564 @@
+/* The write queue.
+ *
+ * Writes are appended to a chain of segments and leave in one system call when
+ * the event that caused them ends, or before the loop waits. Small copies share
+ * a chunk of 4 KiB that is recycled through the loop; borrowed, given and
+ * counted bytes are segments of their own.
+ *
+ * A queue that is in the loop's dirty list must not be released before the list
+ * was worked off, since the list runs through it. */
+#include <limits.h>
+
+#include "iostream/iostream_internal.h"
+#include "util/alloc_internal.h"
+
+/* Segments given to one system call. IOV_MAX is 1,024 on all our systems. */
+#define MAX_IOV 64
+
+/* ---- Segments ----------------------------------------------------------- */
+
+static void release_chunk(struct gust__io *io, struct gust__seg *seg)
+{
+    gust__io_chunk_free(io, GUST_CONTAINER_OF(seg, struct gust__chunk, seg));
+}
+
+static void release_plain(struct gust__io *io, struct gust__seg *seg)
+{
+    (void)io;
+    if (seg->free_fn != NULL) {
+        seg->free_fn(seg->owner);
+    }
+    gust__free(seg);
+}
+
+static void release_shared(void *owner)
+{
+    gust_shared_unref(owner);
+}
+
+static void append_seg(struct gust__out *out, struct gust__seg *seg)
+{
+    seg->next = NULL;
+    if (out->tail == NULL) {
+        out->head = seg;
+    } else {
+        out->tail->next = seg;
+    }
+    out->tail = seg;
+}
+
+/* The chunk at the end of the queue, if its end may be appended to. */
+static struct gust__chunk *tail_chunk(struct gust__out *out)
+{
+    struct gust__seg *seg = out->tail;
+    if (seg == NULL || seg->release != release_chunk) {
+        return NULL;
+    }
+    return GUST_CONTAINER_OF(seg, struct gust__chunk, seg);
+}
+
+/* Free bytes behind the tail chunk. */
+static size_t chunk_room(const struct gust__chunk *chunk)
+{
+    const char *end = chunk->seg.ptr + chunk->seg.len;
+    return (size_t)(chunk->data + sizeof(chunk->data) - end);
+}
+
+static struct gust__chunk *add_chunk(struct gust__io *io, struct gust__out *out)
+{
+    struct gust__chunk *chunk = gust__io_chunk(io);
+    if (chunk == NULL) {
+        return NULL;
+    }
+    chunk->seg.ptr = chunk->data;
+    chunk->seg.len = 0;
+    chunk->seg.release = release_chunk;
+    append_seg(out, &chunk->seg);
+    return chunk;
+}
+
+/* Empty chunks at the end are the leftovers of a failed or an unused
+ * reservation. */
+static void drop_empty_tail(struct gust__io *io, struct gust__out *out)
+{
+    if (out->queued > 0 || out->head == NULL) {
+        return;
+    }
+    struct gust__seg *seg = out->head;
+    GUST_ASSERT(seg == out->tail);
+    out->head = NULL;
+    out->tail = NULL;
+    seg->release(io, seg);
+}
+
+/* ---- Appending ----------------------------------------------------------- */
+
+/* May n bytes be queued? Makes the queue if there is none. */
+static int out_open(gust_iostream *s, size_t n)
+{
+    if (gust__is(s, GUST__S_CLOSED | GUST__S_SHUT | GUST__S_CLOSING)) {
+        return gust__is(s, GUST__S_CLOSED) ? GUST_ECLOSED : GUST_ESTATE;
+    }
+    if (s->out == NULL) {
+        s->out = gust__io_out(s->io);
+        if (s->out == NULL) {
+            return -ENOMEM;
+        }
+    }
+    size_t max = gust__max_write(s);
+    return n > max || s->out->queued > max - n ? GUST_EBUFFERFULL : 0;
+}
+
+/* Give an empty queue back, if nobody waits on it. */
+static void out_close_if_empty(gust_iostream *s)
+{
+    struct gust__out *out = s->out;
+    if (out != NULL && out->queued == 0 && out->done_head == NULL && !out->dirty &&
+        !out->congested) {
+        drop_empty_tail(s->io, out);
+        s->out = NULL;
+        gust__out_release(s->io, out);
+    }
+}
+
+/* n bytes were appended: see that they leave. */
+static void out_added(gust_iostream *s, size_t n)
+{
+    struct gust__out *out = s->out;
+    out->queued += n;
+    if (out->queued > gust__high_water(s)) {
+        out->congested = true;
+    }
+    if (!gust__is(s, GUST__S_DISPATCH)) {
+        gust__io_dirty(s);
+    }
+}
+
+static int add_done(gust_iostream *s, gust_write_fn *fn, void *user, size_t n,
+                    struct gust__done **out_done)
+{
+    struct gust__done *done = NULL;
+    if (fn != NULL) {
+        done = gust__malloc(sizeof *done);
+        if (done == NULL) {
+            return -ENOMEM;
+        }
+        *done = (struct gust__done){.at = s->out->sent + s->out->queued + n, .fn = fn, .user = user};
+    }
+    *out_done = done;
+    return 0;
+}
+
+static void link_done(struct gust__out *out, struct gust__done *done)
+{
+    if (done == NULL) {
+        return;
+    }
+    if (out->done_tail == NULL) {
+        out->done_head = done;
+    } else {
+        out->done_tail->next = done;
+    }
+    out->done_tail = done;
+}
+
+/* Copy into the tail chunk and as many new ones as it takes; all or nothing. */
+static int copy_in(gust_iostream *s, gust_str data)
+{
+    struct gust__out *out = s->out;
+    struct gust__chunk *chunk = tail_chunk(out);
+    struct gust__seg *old_tail = out->tail;
+    size_t old_len = chunk != NULL ? chunk->seg.len : 0;
+    while (data.len > 0) {
+        size_t room = chunk != NULL ? chunk_room(chunk) : 0;
+        if (room == 0) {
+            chunk = add_chunk(s->io, out);
+            if (chunk == NULL) {
+                goto fail;
+            }
+            room = chunk_room(chunk);
+        }
+        size_t n = data.len < room ? data.len : room;
+        memcpy(chunk->data + sizeof(chunk->data) - room, data.ptr, n);
+        chunk->seg.len += n;
+        data = gust_str_skip(data, n);
+    }
+    return 0;
+fail:
+    while (out->tail != old_tail) {
+        struct gust__seg *seg = old_tail != NULL ? old_tail->next : out->head;
+        if (old_tail != NULL) {
+            old_tail->next = seg->next;
+        } else {
+            out->head = seg->next;
+        }
+        if (out->tail == seg) {
+            out->tail = old_tail;
+        }
+        seg->release(s->io, seg);
+    }
+    if (old_tail != NULL && old_tail->release == release_chunk) {
+        old_tail->len = old_len;
+    }
+    return -ENOMEM;
+}
+
+int gust_iostream_write(gust_iostream *s, gust_str data, gust_write_fn *fn, void *user)
+{
+    int code = out_open(s, data.len);
+    struct gust__done *done = NULL;
+    if (code == 0) {
+        code = add_done(s, fn, user, data.len, &done);
+    }
+    if (code == 0) {
+        code = copy_in(s, data);
+    }
+    if (code != 0) {
+        gust__free(done);
+        out_close_if_empty(s);
+        return code;
+    }
+    link_done(s->out, done);
+    if (data.len > 0 || done != NULL) {
+        out_added(s, data.len);
+    }
+    out_close_if_empty(s);
+    return 0;
+}
+
+/* Append bytes that are not copied. On failure nothing is queued and free_fn
+ * was not called. */
+static int write_seg(gust_iostream *s, gust_str data, void (*free_fn)(void *owner), void *owner)
+{
+    GUST_TRY(out_open(s, data.len));
+    if (data.len == 0) {
+        if (free_fn != NULL) {
+            free_fn(owner);
+        }
+        return 0;
+    }
+    struct gust__seg *seg = gust__malloc(sizeof *seg);
+    if (seg == NULL) {
+        return -ENOMEM;
+    }
+    *seg = (struct gust__seg){.ptr = data.ptr,
+                              .len = data.len,
+                              .release = release_plain,
+                              .owner = owner,
+                              .free_fn = free_fn};
+    append_seg(s->out, seg);
+    out_added(s, data.len);
+    return 0;
+}
+
+int gust_iostream_write_borrowed(gust_iostream *s, gust_str data, gust_write_fn *fn, void *user)
+{
+    int code = out_open(s, data.len);
+    struct gust__done *done = NULL;
+    if (code == 0) {
+        code = add_done(s, fn, user, data.len, &done);
+    }
+    if (code == 0) {
+        code = write_seg(s, data, NULL, NULL);
+    }
+    if (code != 0) {
+        gust__free(done);
+        out_close_if_empty(s);
+        return code;
+    }
+    link_done(s->out, done);
+    if (data.len == 0 && done != NULL) {
+        out_added(s, 0);
+    }
+    out_close_if_empty(s);
+    return 0;
+}
+
+int gust_iostream_write_adopt(gust_iostream *s, gust_str data, void (*free_fn)(void *free_user),
+                              void *free_user)
+{
+    int code = write_seg(s, data, free_fn, free_user);
+    if (code != 0) {
+        free_fn(free_user);
+    }
+    out_close_if_empty(s);
+    return code;
+}
+
+int gust_iostream_write_shared(gust_iostream *s, gust_shared *shared)
+{
+    return gust_iostream_write_adopt(s, gust_shared_bytes(shared), release_shared,
+                                     gust_shared_ref(shared));
+}
+
+int gust_iostream_reserve(gust_iostream *s, size_t n, char **out_room)
+{
+    GUST_CHECK(n > 0 && n <= 2048, -EINVAL);
+    int code = out_open(s, n);
+    if (code != 0) {
+        out_close_if_empty(s);
+        return code;
+    }
+    struct gust__chunk *chunk = tail_chunk(s->out);
+    if (chunk == NULL || chunk_room(chunk) < n) {
+        chunk = add_chunk(s->io, s->out);
+        if (chunk == NULL) {
+            out_close_if_empty(s);
+            return -ENOMEM;
+        }
+    }
+    *out_room = chunk->data + sizeof(chunk->data) - chunk_room(chunk);
+    return 0;
+}
+
+void gust_iostream_commit(gust_iostream *s, size_t used)
+{
+    if (s->out == NULL) {
+        return;
+    }
+    struct gust__chunk *chunk = tail_chunk(s->out);
+    if (chunk != NULL && used > 0 && used <= chunk_room(chunk)) {
+        chunk->seg.len += used;
+        out_added(s, used);
+    } else {
+        out_close_if_empty(s);
+    }
+}
+
+/* ---- Sending ------------------------------------------------------------- */
+
+/* n bytes of the queue have left. */
+static void advance(struct gust__io *io, struct gust__out *out, size_t n)
+{
+    out->queued -= n;
+    out->sent += n;
+    while (n > 0 || (out->head != NULL && out->head->len == 0)) {
+        struct gust__seg *seg = out->head;
+        if (n < seg->len) {
+            seg->ptr += n;
+            seg->len -= n;
+            return;
+        }
+        n -= seg->len;
+        out->head = seg->next;
+        if (out->head == NULL) {
+            out->tail = NULL;
+        }
+        seg->release(io, seg);
+    }
+}
+
+static int gather(const struct gust__out *out, struct iovec *iov, size_t *out_total)
+{
+    int n = 0;
+    size_t total = 0;
+    for (struct gust__seg *seg = out->head; seg != NULL && n < MAX_IOV; seg = seg->next) {
+        iov[n].iov_base = (void *)(uintptr_t)seg->ptr;
+        iov[n].iov_len = seg->len;
+        total += seg->len;
+        n++;
+    }
+    *out_total = total;
+    return n;
+}
+
+/* The kernel takes no more: wait for it, with a deadline for its next progress. */
+static void wait_writable(gust_iostream *s, bool progress)
+{
+    struct gust__out *out = s->out;
+    gust_time timeout = gust__write_timeout(s);
+    if (timeout > 0 && (progress || out->deadline == GUST_NEVER)) {
+        out->deadline = gust_ioloop_now(s->io->loop) + timeout;
+        gust__stream_arm(s, out->deadline);
+    }
+    int code = gust__stream_want(s, gust__stream_wanted(s) | GUST_WRITE);
+    if (code != 0) {
+        gust_iostream_close_with(s, code);
+    }
+}
+
+void gust__stream_flush(gust_iostream *s)
+{
+    struct gust__out *out = s->out;
+    if (out == NULL || gust__is(s, GUST__S_CLOSED | GUST__S_CONNECTING | GUST__S_WANT_WRITE)) {
+        return;
+    }
+    bool progress = false;
+    while (out->queued > 0) {
+        struct iovec iov[MAX_IOV];
+        size_t total;
+        int count = gather(out, iov, &total);
+        ssize_t n = s->ops->writev(s, s->transport, iov, count);
+        if (n > 0) {
+            progress = true;
+            advance(s->io, out, (size_t)n);
+            if ((size_t)n == total) {
+                continue;
+            }
+        } else if (n == -EINTR) {
+            continue;
+        } else if (n != -EAGAIN && n != 0) {
+            gust_iostream_close_with(s, (int)n);
+            return;
+        }
+        wait_writable(s, progress);
+        return;
+    }
+    out->deadline = GUST_NEVER;
+}
+
+/* Call the completions of what has been sent. */
+static void run_done(gust_iostream *s)
+{
+    struct gust__out *out = s->out;
+    while (out != NULL && out->done_head != NULL && out->done_head->at <= out->sent) {
+        struct gust__done *done = out->done_head;
+        out->done_head = done->next;
+        if (out->done_head == NULL) {
+            out->done_tail = NULL;
+        }
+        done->fn(s, 0, done->user);
+        gust__free(done);
+        out = s->out;
+    }
+}
+
+static void run_drain(gust_iostream *s)
+{
+    struct gust__out *out = s->out;
+    if (out != NULL && out->congested && out->queued <= gust__low_water(s)) {
+        out->congested = false;
+        if (s->cb != NULL && s->cb->on_drain != NULL) {
+            s->cb->on_drain(s, s->user);
+        }
+    }
+}
+
+/* All is sent: what was to follow? */
+static void at_empty(gust_iostream *s)
+{
+    out_close_if_empty(s);
+    if (gust__is(s, GUST__S_CLOSING)) {
+        gust_iostream_close(s);
+    } else if (gust__is(s, GUST__S_SHUT) && !gust__is(s, GUST__S_SHUT_SENT)) {
+        gust__set(s, GUST__S_SHUT_SENT);
+        if (s->ops->shutdown != NULL) {
+            (void)s->ops->shutdown(s, s->transport);
+        }
+    }
+}
+
+void gust__stream_after_flush(gust_iostream *s)
+{
+    if (gust__is(s, GUST__S_CLOSED)) {
+        return;
+    }
+    if (s->out != NULL) {
+        run_done(s);
+        run_drain(s);
+    }
+    if (s->flags & GUST__S_CLOSED || (s->out != NULL && s->out->queued > 0)) {
+        return;
+    }
+    if (s->out != NULL || gust__is(s, GUST__S_CLOSING | GUST__S_SHUT)) {
+        if (!gust__is(s, GUST__S_CONNECTING)) {
+            at_empty(s);
+        }
+    }
+}
+
+void gust_iostream_flush(gust_iostream *s)
+{
+    if (s->out == NULL || gust__is(s, GUST__S_CLOSED)) {
+        return;
+    }
+    gust__stream_flush(s);
+    if (s->out != NULL && !gust__is(s, GUST__S_CLOSED)) {
+        gust__io_dirty(s); /* completions come from there, not from in here */
+    }
+}
+
+int gust_iostream_shutdown_write(gust_iostream *s)
+{
+    if (gust__is(s, GUST__S_CLOSED)) {
+        return GUST_ECLOSED;
+    }
+    if (s->out == NULL) {
+        s->out = gust__io_out(s->io); /* carries the request to the loop's list */
+        if (s->out == NULL) {
+            return -ENOMEM;
+        }
+    }
+    gust__set(s, GUST__S_SHUT);
+    if (!gust__is(s, GUST__S_DISPATCH)) {
+        gust__io_dirty(s);
+    }
+    return 0;
+}
+
+void gust_iostream_close_after_flush(gust_iostream *s)
+{
+    if (gust__is(s, GUST__S_CLOSED | GUST__S_CLOSING)) {
+        return;
+    }
+    if (s->out == NULL || s->out->queued == 0) {
+        gust_iostream_close(s);
+        return;
+    }
+    gust__set(s, GUST__S_CLOSING | GUST__S_PAUSED);
+    if (!gust__is(s, GUST__S_DISPATCH)) {
+        gust__io_dirty(s);
+    }
+}
+
+/* ---- The end ------------------------------------------------------------- */
+
+void gust__out_drop(gust_iostream *s)
+{
+    struct gust__out *out = s->out;
+    if (out == NULL) {
+        return;
+    }
+    out->queued = 0;
+    while (out->head != NULL) {
+        struct gust__seg *seg = out->head;
+        out->head = seg->next;
+        seg->release(s->io, seg);
+    }
+    out->tail = NULL;
+}
+
+void gust__out_fail(gust_iostream *s, int status)
+{
+    struct gust__out *out = s->out;
+    if (out == NULL) {
+        return;
+    }
+    while (out->done_head != NULL) {
+        struct gust__done *done = out->done_head;
+        out->done_head = done->next;
+        done->fn(s, status, done->user);
+        gust__free(done);
+    }
+    out->done_tail = NULL;
+    out->congested = false;
+    if (!out->dirty) {
+        s->out = NULL;
+        gust__out_release(s->io, out);
+    }
+}
+
+bool gust_iostream_is_congested(const gust_iostream *s)
+{
+    return s->out != NULL && s->out->congested;
+}
+
+size_t gust_iostream_write_queue_size(const gust_iostream *s)
+{
+    return s->out == NULL ? 0 : s->out->queued;
+}
+
+bool gust_iostream_is_writing(const gust_iostream *s)
+{
+    return gust_iostream_write_queue_size(s) > 0;
+}
