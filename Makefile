@@ -43,14 +43,15 @@ NEED_INSTALL = $(NEED_RUN) c++ pkg-config
 NEED_INTEROP = $(NEED_RUN) curl python3-websockets nodejs node-ws
 NEED_BROWSER = $(NEED_RUN) nodejs node-ws chromium
 NEED_BENCH = $(NEED_RUN)
-CHECKS = check-unit check-asan check-pollers check-oom lint check-docs check-install \
-         check-interop check-browser
+# check-asan has run what check-oom runs.
+CHECKS = check-unit check-asan check-pollers lint check-docs check-install check-interop \
+         check-browser
 
 ASAN = B=build-asan WERROR=-Werror OPT="-O1 -g -fno-omit-frame-pointer -DGUST_DEBUG=1" HARDEN= \
        SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
 ASAN_ENV = ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
 
-.PHONY: all lib demos tests benches programs run check $(CHECKS) stats bench docs install \
+.PHONY: all lib demos tests benches programs run check $(CHECKS) check-oom unit unit-oom stats bench docs install \
         uninstall clean
 
 all: lib demos
