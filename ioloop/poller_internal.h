@@ -9,6 +9,8 @@
 #ifndef GUST_POLLER_INTERNAL_H
 #define GUST_POLLER_INTERNAL_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <gust/ioloop.h>
@@ -23,9 +25,10 @@
  * generation  as registered with it, so that an event for a descriptor that
  *             was closed and reused within the batch reaches nobody
  * events      a subset of READ | WRITE | ERROR:
- *               data, end of stream or hang-up while READ is wanted  -> READ
- *               writable, error or hang-up while WRITE is wanted     -> WRITE
- *               error or hang-up                                     -> ERROR too
+ *               data, end of stream, hang-up or error while READ is wanted -> READ
+ *               writable, hang-up or error while WRITE is wanted         -> WRITE
+ *               error, and hang-up unless only READ is wanted            -> ERROR too
+ *             so the orderly end of a stream that is only read is READ alone;
  *             a descriptor with mask NONE gets ERROR only
  * error       a positive errno that the kernel gave with the event, or 0 */
 struct gust_poll_event {
@@ -71,5 +74,19 @@ struct gust__poller_ops {
  * environment names, or else the best that works here.
  * Returns 0, -EINVAL for an unknown name, or as create(). */
 int gust__poller_new(const char *name, struct gust_poller **out_poller);
+
+/* The names of those that this build has, by preference; NULL after the last. */
+const char *gust__poller_name(size_t index);
+
+/* For the pollers themselves. */
+
+/* What to deliver, by the rules above. ready: READ and WRITE as the kernel says. */
+unsigned gust__poller_events(unsigned ready, bool error, bool hangup, unsigned wanted);
+
+/* A timeout in whole milliseconds, rounded up; -1 for ever. */
+int gust__poller_millis(gust_time timeout);
+
+extern const struct gust__poller_ops gust__poller_epoll;
+extern const struct gust__poller_ops gust__poller_poll;
 
 #endif
