@@ -49,8 +49,10 @@ typedef struct gust_request gust_request;
 /* Who answers requests. Static; NULL members are allowed except finish.
  *
  * headers_received  may look at the head, set limits, choose to stream, answer
- *                   already (the body is then dropped), or detach. Returns 0,
- *                   or a code: the connection ends (500 where nothing was sent)
+ *                   already (the body is then dropped), or detach. Returns 0;
+ *                   GUST_PENDING: neither 100 (Continue) nor a byte of the body
+ *                   before gust_request_resume(); or a code: the connection ends
+ *                   (500 where nothing was sent)
  * data_received     a piece of the body, at most chunk_size bytes, lent. NULL:
  *                   bodies are buffered, unless gust_request_stream_body().
  *                   Returns 0; or GUST_PENDING: no more is read until
@@ -208,7 +210,7 @@ void gust_request_stream_body(gust_request *req);
 void gust_request_set_max_body_size(gust_request *req, int64_t bytes);
 void gust_request_set_body_timeout(gust_request *req, gust_time timeout);
 
-/* Go on after data_received returned GUST_PENDING. */
+/* Go on after headers_received or data_received returned GUST_PENDING. */
 void gust_request_resume(gust_request *req);
 
 /* ---- The response ------------------------------------------------------ */
@@ -248,7 +250,9 @@ int gust_request_write_headers(gust_request *req, const gust_response *response,
 
 /* Send a piece of the body; an empty one sends nothing.
  *
- * fn  called when the kernel has it all, or with GUST_ECLOSED; may be NULL
+ * fn  called when the kernel has it all and what was written before it (with an
+ *     empty piece too), or with GUST_ECLOSED; never before this returns and not
+ *     after the request is finished; may be NULL
  * Returns 0, GUST_ESTATE before the head or after finish, GUST_ELENGTH for more
  * than Content-Length said (the connection then ends), GUST_EBUFFERFULL, -ENOMEM. */
 typedef void gust_request_write_fn(gust_request *req, int status, void *user);
