@@ -35,6 +35,9 @@
 #include <gust/httpserver.h>
 #include <gust/httpstatus.h>
 
+#include <gust/static.h>
+#include <gust/web.h>
+
 #include <gust/websocket_codes.h>
 
 #endif
