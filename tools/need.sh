@@ -12,7 +12,12 @@ present() {
         c++) echo '#include <string>' | c++ -fsyntax-only -x c++ - 2>/dev/null ;;
         libssl-dev) includes openssl/ssl.h ;;
         libcmocka-dev) includes stdarg.h stddef.h setjmp.h stdint.h cmocka.h ;;
-        python3-websockets) python3 -c 'import websockets' 2>/dev/null ;;
+        python3-websockets)
+            for python in python3 /usr/bin/python3; do
+                $python -c 'import websockets' 2>/dev/null && return
+            done
+            return 1
+            ;;
         nodejs) any node ;;
         node-ws) NODE_PATH=${NODE_PATH:-}:/usr/share/nodejs node -e 'require("ws")' 2>/dev/null ;;
         chromium) any chromium chromium-browser google-chrome ;;
