@@ -68,9 +68,10 @@ typedef size_t gust_reader_fn(gust_iostream *s, gust_str data, void *user);
  * that a stream costs one pointer for all. NULL members have the default named.
  *
  * reader      offered the bytes; NULL: nobody reads, they wait in the kernel
- * on_eof      the peer has ended its side. Called once, as soon as it is seen,
- *             also while paused; bytes not yet taken are still offered. NULL:
- *             the stream closes with GUST_EOF when no more can be taken
+ * on_eof      the peer has ended its side, and what it sent before was offered.
+ *             While paused it is called as soon as the end is seen, and again
+ *             after resume, when what was kept has been offered. NULL: the
+ *             stream closes with GUST_EOF when no more can be taken
  * on_drain    the write queue has fallen to the low-water mark after it was
  *             above the high-water mark
  * on_timeout  the deadline passed. NULL: the stream closes with GUST_ETIMEDOUT
@@ -175,6 +176,10 @@ void gust_iostream_pause(gust_iostream *s);
 /* Offer bytes again, those kept first, never inside this call (inside the
  * reader: as soon as it returns). */
 void gust_iostream_resume(gust_iostream *s);
+
+/* Inside the reader: offer no more in this turn of the loop, but go on in the
+ * next one, so that one busy peer can't hold up the others. */
+void gust_iostream_yield(gust_iostream *s);
 
 /* Completion of a read verb; see each verb. */
 typedef void gust_read_fn(gust_iostream *s, int status, gust_str data, void *user);

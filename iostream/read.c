@@ -41,7 +41,7 @@ static size_t offer(gust_iostream *s, const char *ptr, size_t len)
 {
     size_t done = 0;
     gust__set(s, GUST__S_OFFERING);
-    while (done < len && somebody_reads(s)) {
+    while (done < len && somebody_reads(s) && !gust__is(s, GUST__S_KICKED)) {
         gust__unset(s, GUST__S_REOFFER);
         size_t n = current_reader(s)(s, gust_str_make(ptr + done, len - done), s->user);
         GUST_ASSERT(n <= len - done);
@@ -120,8 +120,9 @@ static bool keep(gust_iostream *s, const char *ptr, size_t len)
 static void tell_eof(gust_iostream *s)
 {
     if (s->cb != NULL && s->cb->on_eof != NULL) {
-        if (!gust__is(s, GUST__S_EOF_TOLD)) {
-            gust__set(s, GUST__S_EOF_TOLD);
+        bool told = gust__is(s, GUST__S_EOF_TOLD);
+        gust__set(s, GUST__S_EOF_TOLD);
+        if (!told || !gust__is(s, GUST__S_PAUSED)) {
             s->cb->on_eof(s, s->user);
         }
         return;
@@ -151,7 +152,7 @@ void gust__stream_offer(gust_iostream *s)
     if (gust__is(s, GUST__S_CLOSED)) {
         gust__verb_at_eof(s);
         gust__verb_fail(s, GUST_ECLOSED);
-    } else if (gust__is(s, GUST__S_EOF)) {
+    } else if (gust__is(s, GUST__S_EOF) && !gust__is(s, GUST__S_KICKED)) {
         tell_eof(s);
     }
 }
@@ -186,7 +187,9 @@ static void at_eof(gust_iostream *s)
         gust_iostream_close_with(s, code);
         return;
     }
-    tell_eof(s);
+    if (!gust__is(s, GUST__S_KICKED)) {
+        tell_eof(s);
+    }
 }
 
 static size_t chunk_size(const gust_iostream *s)
@@ -266,6 +269,9 @@ void gust__stream_read(gust_iostream *s)
         return;
     }
     for (int round = 0; round < MAX_ROUNDS && somebody_reads(s); round++) {
+        if (gust__is(s, GUST__S_KICKED)) {
+            return; /* the reader has yielded */
+        }
         size_t n = reads_into(s) ? read_into_once(s) : read_once(s);
         if (n == 0 || gust__is(s, GUST__S_CLOSED | GUST__S_EOF)) {
             return;
@@ -288,6 +294,11 @@ int gust__stream_start_reading(gust_iostream *s)
         gust__io_kick(s);
     }
     return 0;
+}
+
+void gust_iostream_yield(gust_iostream *s)
+{
+    gust__io_kick(s);
 }
 
 void gust_iostream_pause(gust_iostream *s)
