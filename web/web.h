@@ -378,6 +378,7 @@ int gust_handler_finish(gust_handler *h);
  * Ignored where no method is pending and after the end. */
 void gust_handler_complete(gust_handler *h, int result);
 
+/* Has the response ended? */
 bool gust_handler_is_finished(const gust_handler *h);
 
 /* Redirect and finish.
