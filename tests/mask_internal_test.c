@@ -51,26 +51,29 @@ static void assert_masked(const char *data, size_t len, const unsigned char *key
     }
 }
 
-/* One page that may be used, between two that may not. */
-static char *guarded_page(size_t *out_size)
+/* Four pages that may be used, between two that may not. */
+static char *guarded_pages(size_t *out_size)
 {
-    size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    size_t guard = (size_t)sysconf(_SC_PAGESIZE), size = 4 * guard;
     int zero = open("/dev/zero", O_RDWR);
     char *pages;
 
     assert_true(zero >= 0);
-    pages = mmap(NULL, 3 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE, zero, 0);
+    pages = mmap(NULL, size + 2 * guard, PROT_READ | PROT_WRITE, MAP_PRIVATE, zero, 0);
     close(zero);
     assert_ptr_not_equal(pages, MAP_FAILED);
-    assert_int_equal(mprotect(pages, size, PROT_NONE), 0);
-    assert_int_equal(mprotect(pages + 2 * size, size, PROT_NONE), 0);
+    assert_int_equal(mprotect(pages, guard, PROT_NONE), 0);
+    assert_int_equal(mprotect(pages + guard + size, guard, PROT_NONE), 0);
     *out_size = size;
-    return pages + size;
+    *out_size = size;
+    return pages + guard;
 }
 
-static void free_guarded(char *page, size_t size)
+static void free_guarded(char *pages, size_t size)
 {
-    assert_int_equal(munmap(page - size, 3 * size), 0);
+    size_t guard = (size_t)sysconf(_SC_PAGESIZE);
+
+    assert_int_equal(munmap(pages - guard, size + 2 * guard), 0);
 }
 
 /* The three functions on `len` bytes at `at`. */
@@ -96,53 +99,71 @@ static void check_at(char *at, size_t len, const unsigned char *key, size_t offs
 static void test_mask__ends_exactly_at_a_guard_page(void **state)
 {
     size_t size;
-    char *page = guarded_page(&size);
+    char *pages = guarded_pages(&size);
 
     (void)state;
     for (size_t k = 0; k < KEYS; k++) {
         for (size_t len = 0; len <= LEN_MAX; len++) {
             for (size_t offset = 0; offset < 5; offset++) {
-                check_at(page + size - len, len, keys[k], offset);
-                check_at(page, len, keys[k], offset);
+                check_at(pages + size - len, len, keys[k], offset);
+                check_at(pages, len, keys[k], offset);
             }
         }
     }
-    free_guarded(page, size);
+    free_guarded(pages, size);
 }
 
 static void test_mask__all_alignments_and_lengths(void **state)
 {
     size_t size;
-    char *page = guarded_page(&size);
+    char *pages = guarded_pages(&size);
 
     (void)state;
     for (size_t align = 1; align <= 16; align++) {
         for (size_t len = 0; len <= LEN_MAX; len++) {
-            memset(page, CANARY, 128);
-            check_at(page + align, len, keys[0], align % 4);
+            memset(pages, CANARY, 128);
+            check_at(pages + align, len, keys[0], align % 4);
             for (size_t i = 0; i < 128; i++) {
                 if (i < align || i >= align + len) {
-                    assert_int_equal(page[i], CANARY);
+                    assert_int_equal(pages[i], CANARY);
                 }
             }
         }
     }
-    free_guarded(page, size);
+    free_guarded(pages, size);
 }
 
+static void check_long(char *end, size_t len)
+{
+    char *at = end - len;
+
+    fill(at, len);
+    gust__ws_mask(at, len, mask_of(keys[0]), len);
+    assert_masked(at, len, keys[0], len);
+    memset(at, 'a', len);
+    assert_true(gust__ws_mask_text(at, len, 0, 0));
+    for (size_t i = 0; i < len; i += i < 130 || len - i < 130 ? 1 : 64) {
+        at[i] = (char)0x80;
+        assert_false(gust__ws_mask_text(at, len, 0, 0));
+        at[i] = 'a';
+    }
+}
+
+/* Where the blocks, and the wider blocks, take over. */
 static void test_mask__long_runs(void **state)
 {
     size_t size;
-    char *page = guarded_page(&size);
+    char *pages = guarded_pages(&size);
 
     (void)state;
-    for (size_t len = LEN_MAX; len < 700 && len < size; len++) {
-        char *at = page + size - len;
-        fill(at, len);
-        gust__ws_mask(at, len, mask_of(keys[0]), len);
-        assert_masked(at, len, keys[0], len);
+    for (size_t len = LEN_MAX; len < 400; len++) {
+        check_long(pages + size, len);
     }
-    free_guarded(page, size);
+    for (size_t len = 4090; len < 4300; len++) {
+        check_long(pages + size, len);
+    }
+    check_long(pages + size, size);
+    free_guarded(pages, size);
 }
 
 /* A payload that comes in two pieces, with the mask turned in between. */

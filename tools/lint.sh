@@ -69,7 +69,7 @@ include_direction() {
                 if (FILENAME ~ /^websocket\/frame/ && to == "websocket") next
                 if (!(to in rank) || rank[to] > limit) print here "may not include " target
                 else if (target !~ /^gust\/|_internal\.h$/) print here "write <gust/" part[2] ">"
-            } else if (target ~ /_internal\.h$/ && FILENAME !~ /_internal_test\.c$/) {
+            } else if (target ~ /_internal\.h$/ && FILENAME !~ /_internal(_test)?\.[ch]$|^tests\/fuzz\//) {
                 print here "is no white-box test and includes " target
             }
         }' $sources

@@ -18,6 +18,7 @@
 #include "websocket/frame_internal.h"
 
 #include <gust/errors.h>
+#include <gust/limits.h>
 
 #include "util/alloc_internal.h"
 #include "util/check_internal.h"
@@ -33,10 +34,10 @@ enum {
 };
 
 const struct gust__ws_limits gust__ws_default_limits = {
-    .max_message_size = 10 * 1024 * 1024,
-    .max_fragments = 131072,
-    .max_empty_fragments = 1024,
-    .max_controls = 1000,
+    .max_message_size = GUST_DEFAULT_WS_MAX_MESSAGE_SIZE,
+    .max_fragments = GUST_DEFAULT_WS_MAX_FRAGMENTS,
+    .max_empty_fragments = GUST_DEFAULT_WS_MAX_EMPTY_FRAGMENTS,
+    .max_controls = GUST_DEFAULT_WS_MAX_CONTROLS,
 };
 
 /* What a connection is failed with. */

@@ -51,7 +51,7 @@ struct gust__ws_limits {
     uint32_t max_controls;        /* control frames while one message is open */
 };
 
-/* 10 MiB, 131,072, 1,024, 1,000. */
+/* Those of <gust/limits.h>: 10 MiB, 131,072, 1,024, 1,000. */
 extern const struct gust__ws_limits gust__ws_default_limits;
 
 /* Who we are: a server gets masked frames only, a client unmasked ones only. */
