@@ -43,14 +43,15 @@ struct gust__chunked {
     uint64_t left;       /* size of the chunk while its line is read, then what is to come of it */
     uint64_t total;      /* payload of all chunks so far, as declared */
     uint64_t max_body;   /* 413 above */
-    uint64_t overhead;   /* bytes that were no payload */
+    uint64_t overhead;   /* bytes that were no payload, without the trailer's */
     uint32_t extensions; /* bytes of extensions in the body */
     uint16_t line_extension; /* in this size line */
     uint8_t digits;
     uint8_t phase;
-    /* After END: trailer.count fields in the array given at init, slices of the
-     * last feed's data (which began with the trailer). */
+    /* After END: trailer.count fields in the array given at init, slices of
+     * trailer_data, which lies in the last feed's data. */
     struct gust__http_parser trailer;
+    const char *trailer_data;
     int status;
     const char *error;
 };
@@ -68,9 +69,9 @@ void gust__chunked_init(struct gust__chunked *c, int64_t max_body, struct gust__
  *
  * data         what was not taken last time, and more; with
  *              GUST__HTTP_PADDING readable bytes behind it
- * out_taken    bytes to drop; less than len after DATA, END, or within a trailer.
- *              At END with trailer fields they are taken too: read them before
- *              the bytes go
+ * out_taken    bytes to drop; can be less than len after DATA and END, and in a
+ *              trailer that isn't complete. At END the trailer's bytes are
+ *              taken too: read its fields before they go
  * out_payload  after DATA: 1 or more bytes, lent, in data
  * Returns an event, or a negative HTTP status: -400, -413, -431. Both
  * out-parameters are set in every case. */

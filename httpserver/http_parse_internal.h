@@ -62,16 +62,15 @@ enum gust__http_form {
 
 struct gust__http_parser {
     /* Where it stands; of no interest to callers. */
-    uint32_t pos;  /* all bytes before it were looked at */
-    uint32_t mark; /* where the word at hand begins */
-    uint8_t phase;
-    uint8_t in_trailer; /* fields only, and other rules for some names */
-    uint16_t max_fields;
+    uint32_t pos;        /* all bytes before it were looked at */
+    uint32_t line_limit; /* where a request line must have ended that begins at 0 */
     uint32_t max_header_size;
     uint32_t max_request_line;
-    uint32_t seen; /* bit per enum gust_http_name below 32 */
-    uint16_t name_len;
-    uint8_t tokens; /* what Connection and Upgrade asked for */
+    uint16_t max_fields;
+    uint16_t seen; /* bit per enum gust_http_name below 16 */
+    uint8_t phase;
+    uint8_t tokens;  /* what Connection and Upgrade asked for */
+    bool in_trailer; /* fields only, and other rules for some names */
 
     /* The outcome; valid after a positive return. */
     uint8_t method_id; /* enum gust_http_method */
@@ -115,7 +114,7 @@ void gust__http_parser_init(struct gust__http_parser *p, struct gust__http_field
                             uint16_t max_fields, size_t max_header_size, size_t max_request_line);
 
 /* Parse on. data: all bytes of the head from its first one, as the last time
- * and more; padded as said above. len may go beyond the head's end.
+ * and more; never NULL, padded as said above. len may go beyond the head's end.
  * Returns the head's length, 0 for more, or a negative HTTP status: -400,
  * -414, -417, -431, -505. */
 ptrdiff_t gust__http_parse_request(struct gust__http_parser *p, const char *data, size_t len);
