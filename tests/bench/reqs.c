@@ -1,9 +1,9 @@
 /* reqs.c - a slow and exact HTTP client, to count what one request costs.
  *
- * It opens one connection and sends --count batches of --pipeline requests,
- * each batch in one write, waiting for all answers before the next. The bytes
- * of a request are those that wrk sends. Beside the length of one answer it
- * prints nothing.
+ * It opens --connections (one by default) and sends --count batches of
+ * --pipeline requests on each, a batch in one write, waiting for all answers
+ * before the next. The bytes of a request are those that wrk sends. Beside the
+ * length of one answer it prints nothing.
  *
  * --marks      before and after asks for /bench-begin and /bench-end, which
  *              are easy to find in a trace of the server
@@ -13,7 +13,7 @@
 #include "bench.h"
 
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static const char *address = "127.0.0.1", *path = "/";
@@ -37,43 +37,70 @@ static void send_mark(int fd, const char *target)
     bench_read_answers(fd, 1);
 }
 
-static size_t send_batches(int fd, long count, long pipeline, long pause_ms)
+/* Make one batch's bytes; lent until the program ends. */
+static const char *make_batch(long pipeline, size_t *out_len)
 {
     static char batch[65536];
-    size_t used = 0, answer = 0;
+    size_t used = 0;
 
     for (long i = 0; i < pipeline; i++) {
         used += put_request(batch + used, sizeof batch - used, path);
     }
+    *out_len = used;
+    return batch;
+}
+
+static size_t send_batches(const int *fds, long connections, long count, long pipeline,
+                           long pause_ms)
+{
+    size_t len, answer = 0;
+    const char *batch = make_batch(pipeline, &len);
+
     for (long i = 0; i < count; i++) {
         bench_sleep_ms(pause_ms);
-        bench_write_all(fd, batch, used);
-        answer = bench_read_answers(fd, pipeline);
+        for (long k = 0; k < connections; k++) {
+            bench_write_all(fds[k], batch, len);
+        }
+        for (long k = 0; k < connections; k++) {
+            answer = bench_read_answers(fds[k], pipeline);
+        }
     }
     return answer;
 }
 
 int main(int argc, char **argv)
 {
-    long count = 1, pipeline = 1, pause_ms = 0, marks = 0, quiet = 0;
+    long count = 1, pipeline = 1, pause_ms = 0, connections = 1, marks = 0, quiet = 0;
     size_t answer;
-    int fd;
-    const bench_option table[] = {
-        {"port", &port, NULL},   {"address", NULL, &address},   {"path", NULL, &path},
-        {"count", &count, NULL}, {"pipeline", &pipeline, NULL}, {"pause-ms", &pause_ms, NULL},
-        {"marks", &marks, NULL}, {"quiet", &quiet, NULL},       {0}};
+    int *fds;
+    const bench_option table[] = {{"port", &port, NULL},
+                                  {"address", NULL, &address},
+                                  {"path", NULL, &path},
+                                  {"count", &count, NULL},
+                                  {"pipeline", &pipeline, NULL},
+                                  {"pause-ms", &pause_ms, NULL},
+                                  {"marks", &marks, NULL},
+                                  {"quiet", &quiet, NULL},
+                                  {"connections", &connections, NULL},
+                                  {0}};
 
     bench_options(argc, argv, table);
-    fd = bench_connect(address, port);
-    if (marks != 0) {
-        send_mark(fd, "/bench-begin");
+    fds = bench_alloc((size_t)connections, sizeof *fds);
+    for (long i = 0; i < connections; i++) {
+        fds[i] = bench_connect(address, port);
     }
-    answer = send_batches(fd, count, pipeline, pause_ms);
+    if (marks != 0) {
+        send_mark(fds[0], "/bench-begin");
+    }
+    answer = send_batches(fds, connections, count, pipeline, pause_ms);
     if (marks != 0) {
         bench_sleep_ms(pause_ms);
-        send_mark(fd, "/bench-end");
+        send_mark(fds[0], "/bench-end");
     }
-    close(fd);
+    for (long i = 0; i < connections; i++) {
+        close(fds[i]);
+    }
+    free(fds);
     if (quiet == 0) {
         printf("%zu\n", answer);
     }
