@@ -1,12 +1,13 @@
-/* The chat demo in a real browser: two tabs in one room, over a WebSocket and, with that blocked, over long polling.
+/* The chat demo in a real browser: two tabs in one room, over a WebSocket and, with that blocked,
+ * over long polling.
  *
  *     node browser.mjs PROGRAM [ARGUMENT...]
  *
- * starts PROGRAM ARGUMENT... --port=N --address=127.0.0.1 --logging=none, kills it and starts it again as the cases need. Each
- * tab talks to it through a relay in this process, so that a case can cut lines or hold answers back at a chosen moment.
- * Each wait is for a condition seen in the page or on the wire, and is bounded. Prints a line for each case that fails, then
- * `N passed, N failed`; the exit status says the same. CHROMIUM names another browser than /usr/bin/chromium.
- */
+ * starts PROGRAM ARGUMENT... --port=N --address=127.0.0.1 --logging=none, kills it and starts it
+ * again as the cases need. Each tab talks to it through a relay in this process, so that a case can
+ * cut lines or hold answers back at a chosen moment. Each wait is for a condition seen in the page
+ * or on the wire, and is bounded. Prints a line for each case that fails, then `N passed, N
+ * failed`; the exit status says the same. CHROMIUM names another browser than /usr/bin/chromium. */
 
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
@@ -16,8 +17,8 @@ import {Browser, until} from './chromium.mjs';
 
 const {WebSocket} = createRequire(import.meta.url)('ws');
 
-const ALL_MS = 100000;              // then something hangs, and the test says so
-const QUICK = 30;                   // messages that each tab sends in a row
+const ALL_MS = 100000; // then something hangs, and the test says so
+const QUICK = 30; // messages that each tab sends in a row
 
 const command = process.argv.slice(2);
 let server = null;
@@ -57,21 +58,32 @@ async function freePort() {
 
 let serverPort = 0;
 
-const accepts = (port) => new Promise((resolve) => {
-    const socket = net.connect(port, '127.0.0.1');
-    socket.on('connect', () => { socket.destroy(); resolve(true); });
-    socket.on('error', () => resolve(false));
-});
+const accepts = (port) =>
+    new Promise((resolve) => {
+        const socket = net.connect(port, '127.0.0.1');
+        socket.on('connect', () => {
+            socket.destroy();
+            resolve(true);
+        });
+        socket.on('error', () => resolve(false));
+    });
 
 async function startServer() {
     const [program, ...args] = command;
-    server = spawn(program, [...args, `--port=${serverPort}`, '--address=127.0.0.1', '--logging=none'],
-                   {stdio: ['ignore', 'ignore', 'inherit']});
+    server = spawn(
+        program,
+        [...args, `--port=${serverPort}`, '--address=127.0.0.1', '--logging=none'],
+        {stdio: ['ignore', 'ignore', 'inherit']},
+    );
     let problem = null;
-    server.on('error', (error) => { problem = error; });
+    server.on('error', (error) => {
+        problem = error;
+    });
     await until('the server accepts', async () => {
         if (problem || server.exitCode !== null) {
-            throw new Error(`${program} does not run: ${problem?.message ?? `status ${server.exitCode}`}`);
+            throw new Error(
+                `${program} does not run: ${problem?.message ?? `status ${server.exitCode}`}`,
+            );
         }
         return accepts(serverPort);
     });
@@ -84,21 +96,30 @@ async function killServer() {
     server = null;
 }
 
-/* Passes bytes between one tab and the server. cut() ends its lines; while `deaf`, what the server says is thrown away. */
+/* Passes bytes between one tab and the server. cut() ends its lines; while `deaf`, what the server
+ * says is thrown away. */
 class Relay {
     deaf = false;
     #lines = new Set();
     #listener;
 
     async start() {
-        this.#listener = net.createServer((client) => {
-            const upstream = net.connect(serverPort, '127.0.0.1');
-            this.#lines.add(client);
-            const end = () => { client.destroy(); upstream.destroy(); this.#lines.delete(client); };
-            [client, upstream].forEach((socket) => socket.on('error', end).on('close', end).setNoDelay(true));
-            client.on('data', (bytes) => upstream.write(bytes));
-            upstream.on('data', (bytes) => this.deaf || client.write(bytes));
-        }).listen(0, '127.0.0.1');
+        this.#listener = net
+            .createServer((client) => {
+                const upstream = net.connect(serverPort, '127.0.0.1');
+                this.#lines.add(client);
+                const end = () => {
+                    client.destroy();
+                    upstream.destroy();
+                    this.#lines.delete(client);
+                };
+                [client, upstream].forEach((socket) =>
+                    socket.on('error', end).on('close', end).setNoDelay(true),
+                );
+                client.on('data', (bytes) => upstream.write(bytes));
+                upstream.on('data', (bytes) => this.deaf || client.write(bytes));
+            })
+            .listen(0, '127.0.0.1');
         await once(this.#listener, 'listening');
         return `http://127.0.0.1:${this.#listener.address().port}`;
     }
@@ -116,7 +137,8 @@ class Relay {
 
 /* ---- a tab ---- */
 
-/* WebSocket as it is where something in between refuses it, or swallows it. Set window.socketsWork to let it through. */
+/* WebSocket as it is where something in between refuses it, or swallows it. Set window.socketsWork
+ * to let it through. */
 const blockSockets = {
     refuse: `{
         const Real = WebSocket;
@@ -139,7 +161,9 @@ class Tab {
         const tab = new Tab();
         const before = block ? [blockSockets[block]] : [];
         if (name) {
-            before.push(`localStorage.setItem('gust-chat-name', ${JSON.stringify(JSON.stringify(name))})`);
+            before.push(
+                `localStorage.setItem('gust-chat-name', ${JSON.stringify(JSON.stringify(name))})`,
+            );
         }
         tab.page = await browser.newPage({before});
         await tab.page.goto(`${await tab.relay.start()}/#${room}`);
@@ -151,20 +175,38 @@ class Tab {
         this.relay.stop();
     }
 
-    waitFor(what, condition, arg) { return this.page.waitFor(what, condition, arg); }
+    waitFor(what, condition, arg) {
+        return this.page.waitFor(what, condition, arg);
+    }
 
     state(state) {
-        return this.waitFor(`state ${state}`, (value) => document.querySelector('#state').dataset.state === value, state);
+        return this.waitFor(
+            `state ${state}`,
+            (value) => document.querySelector('#state').dataset.state === value,
+            state,
+        );
     }
 
     people(names) {
-        return this.waitFor(`people ${names}`, (expected) => [...document.querySelectorAll('#people .name')]
-            .map((item) => item.textContent.replace(' (you)', '')).join() === expected, names.join());
+        return this.waitFor(
+            `people ${names}`,
+            (expected) =>
+                [...document.querySelectorAll('#people .name')]
+                    .map((item) => item.textContent.replace(' (you)', ''))
+                    .join() === expected,
+            names.join(),
+        );
     }
 
     note(text) {
-        return this.waitFor(`note ${text}`, (part) => [...document.querySelectorAll('.note')]
-            .some((note) => note.textContent.includes(part)), text);
+        return this.waitFor(
+            `note ${text}`,
+            (part) =>
+                [...document.querySelectorAll('.note')].some((note) =>
+                    note.textContent.includes(part),
+                ),
+            text,
+        );
     }
 
     /* As fast as the page can: the texts go through the form, one after the other. */
@@ -179,17 +221,27 @@ class Tab {
 
     /* All messages that the room has confirmed, in the order of the page. */
     messages() {
-        return this.page.evaluate(() => [...document.querySelectorAll('.message[data-id]')].map((line) => ({
-            id: line.dataset.id, text: line.querySelector('.text').textContent, mine: line.classList.contains('mine'),
-        })));
+        return this.page.evaluate(() =>
+            [...document.querySelectorAll('.message[data-id]')].map((line) => ({
+                id: line.dataset.id,
+                text: line.querySelector('.text').textContent,
+                mine: line.classList.contains('mine'),
+            })),
+        );
     }
 
-    async texts() { return (await this.messages()).map(({text}) => text); }
+    async texts() {
+        return (await this.messages()).map(({text}) => text);
+    }
 
     settled(count) {
-        return this.waitFor(`${count} messages, none on its way`,
-                            (n) => document.querySelectorAll('.message[data-id]').length >= n &&
-                                   document.querySelectorAll('.pending').length === 0, count);
+        return this.waitFor(
+            `${count} messages, none on its way`,
+            (n) =>
+                document.querySelectorAll('.message[data-id]').length >= n &&
+                document.querySelectorAll('.pending').length === 0,
+            count,
+        );
     }
 }
 
@@ -199,12 +251,22 @@ const sequences = (messages) => messages.map(({id}) => Number(id.slice(id.lastIn
 async function sameLog(a, b) {
     const [left, right] = [await a.texts(), await b.texts()];
     same('both logs', left, right);
-    same('doubled messages', left.filter((text, index) => left.indexOf(text) !== index), []);
+    same(
+        'doubled messages',
+        left.filter((text, index) => left.indexOf(text) !== index),
+        [],
+    );
 }
 
 /* ---- two tabs, by the transport that `block` leaves ---- */
 
-const odd = ['<script>window.pwned = 1</script>', '<img src=x onerror="window.pwned = 1">', '👩‍🚀 🎉 ñ 漢字 עברית', 'a\nb', '&lt;'];
+const odd = [
+    '<script>window.pwned = 1</script>',
+    '<img src=x onerror="window.pwned = 1">',
+    '👩‍🚀 🎉 ñ 漢字 עברית',
+    'a\nb',
+    '&lt;',
+];
 
 async function twoTabs(transport, block) {
     const room = `tabs-${transport}`;
@@ -214,7 +276,7 @@ async function twoTabs(transport, block) {
 
     await check(named('a first visit asks for a name'), async () => {
         await a.waitFor('the question', () => document.activeElement.id === 'name-input');
-        await a.page.type('  Ada   L ');            // in place of the name that is proposed, which is selected
+        await a.page.type('  Ada   L '); // in place of the name that is proposed, which is selected
         await a.page.enter();
         await a.state(transport);
         await a.people(['Ada L']);
@@ -231,15 +293,31 @@ async function twoTabs(transport, block) {
         await Promise.all([a.settled(2 * QUICK), b.settled(2 * QUICK)]);
         await sameLog(a, b);
         const messages = await a.messages();
-        same('ids', sequences(messages), Array.from({length: 2 * QUICK}, (_, index) => index + 1));
-        same('of a', messages.filter(({mine}) => mine).map(({text}) => text), numbered('a', QUICK));
-        same('of b', messages.filter(({mine}) => !mine).map(({text}) => text), numbered('b', QUICK));
+        same(
+            'ids',
+            sequences(messages),
+            Array.from({length: 2 * QUICK}, (_, index) => index + 1),
+        );
+        same(
+            'of a',
+            messages.filter(({mine}) => mine).map(({text}) => text),
+            numbered('a', QUICK),
+        );
+        same(
+            'of b',
+            messages.filter(({mine}) => !mine).map(({text}) => text),
+            numbered('b', QUICK),
+        );
     });
     await check(named('markup and emoji are text'), async () => {
         await a.say(...odd);
         await b.settled(2 * QUICK + odd.length);
         same('texts', (await b.texts()).slice(-odd.length), odd);
-        same('elements', await b.page.evaluate(() => document.querySelectorAll('#log script, #log img').length), 0);
+        same(
+            'elements',
+            await b.page.evaluate(() => document.querySelectorAll('#log script, #log img').length),
+            0,
+        );
         same('run', await b.page.evaluate(() => window.pwned ?? 0), 0);
     });
     await check(named('a late joiner reads the history, and leaves'), async () => {
@@ -252,17 +330,22 @@ async function twoTabs(transport, block) {
         await a.note('Cleo left');
     });
     await check(named('unread messages are counted in the title'), async () => {
-        await a.page.evaluate(() => { document.hasFocus = () => false; });
+        await a.page.evaluate(() => {
+            document.hasFocus = () => false;
+        });
         await b.say('look here', 'and here');
         await a.waitFor('(2) in the title', () => document.title.startsWith('(2) '));
-        await a.page.evaluate(() => { delete document.hasFocus; dispatchEvent(new Event('focus')); });
+        await a.page.evaluate(() => {
+            delete document.hasFocus;
+            dispatchEvent(new Event('focus'));
+        });
         await a.waitFor('no count', () => !document.title.startsWith('('));
     });
     await check(named('a lost answer makes no double'), async () => {
         const before = (await b.texts()).length;
         a.relay.deaf = true;
         await a.say('sent into the dark');
-        await b.settled(before + 1);            // the server has it, and Ada can't know
+        await b.settled(before + 1); // the server has it, and Ada can't know
         a.relay.cut();
         await a.state(transport);
         await Promise.all([a.settled(before + 1), b.settled(before + 1)]);
@@ -287,7 +370,9 @@ async function twoTabs(transport, block) {
     await check(named('a killed server comes back, nothing written is lost'), async () => {
         const before = (await a.texts()).length;
         await killServer();
-        await a.waitFor('Reconnecting', () => document.querySelector('#state-text').textContent.startsWith('Reconnecting in'));
+        await a.waitFor('Reconnecting', () =>
+            document.querySelector('#state-text').textContent.startsWith('Reconnecting in'),
+        );
         await a.say(...numbered('written in vain?', 3));
         await b.say('me too');
         await a.waitFor('3 on their way', () => document.querySelectorAll('.pending').length === 3);
@@ -298,7 +383,11 @@ async function twoTabs(transport, block) {
         await a.people(['Ada L', 'Bob']);
         await b.people(['Ada L', 'Bob']);
         await a.note('The server was restarted');
-        same('order', (await b.texts()).filter((text) => text.startsWith('written')), numbered('written in vain?', 3));
+        same(
+            'order',
+            (await b.texts()).filter((text) => text.startsWith('written')),
+            numbered('written in vain?', 3),
+        );
         await Promise.all([a.say('go on'), b.say('on we go')]);
         await Promise.all([a.settled(before + 6), b.settled(before + 6)]);
         await sameLog(a, b);
@@ -307,14 +396,20 @@ async function twoTabs(transport, block) {
         await a.page.reload();
         await a.state(transport);
         await a.settled(6);
-        same('mine', (await a.messages()).filter(({mine}) => mine).map(({text}) => text),
-             [...numbered('written in vain?', 3), 'go on']);
+        same(
+            'mine',
+            (await a.messages()).filter(({mine}) => mine).map(({text}) => text),
+            [...numbered('written in vain?', 3), 'go on'],
+        );
         await b.people(['Ada L', 'Bob']);
     });
     if (block) {
         await check('a WebSocket takes over once it gets through', async () => {
             const before = (await a.texts()).length;
-            await a.page.evaluate(() => { window.socketsWork = true; dispatchEvent(new Event('online')); });
+            await a.page.evaluate(() => {
+                window.socketsWork = true;
+                dispatchEvent(new Event('online'));
+            });
             await a.state('live');
             await Promise.all([a.say('over the socket'), b.say('over the poll')]);
             await Promise.all([a.settled(before + 2), b.settled(before + 2)]);
@@ -322,7 +417,9 @@ async function twoTabs(transport, block) {
             await a.people(['Ada L', 'Bob']);
         });
     }
-    await check(named('no error in the pages'), () => same('problems', [...a.page.problems, ...b?.page.problems ?? []], []));
+    await check(named('no error in the pages'), () =>
+        same('problems', [...a.page.problems, ...(b?.page.problems ?? [])], []),
+    );
     await a.close();
     await b?.close();
 }
@@ -335,7 +432,12 @@ class Watcher {
 
     static async open(room, name = 'Watcher', after = '') {
         const watcher = new Watcher();
-        const query = new URLSearchParams({room, name, session: `watcher-${Math.random()}`.replace('.', ''), after});
+        const query = new URLSearchParams({
+            room,
+            name,
+            session: `watcher-${Math.random()}`.replace('.', ''),
+            after,
+        });
         watcher.socket = new WebSocket(`ws://127.0.0.1:${serverPort}/ws?${query}`);
         watcher.socket.on('message', (data) => watcher.events.push(JSON.parse(data)));
         watcher.socket.on('error', () => {});
@@ -343,31 +445,44 @@ class Watcher {
         return watcher;
     }
 
-    find(condition) { return this.events.find(condition); }
+    find(condition) {
+        return this.events.find(condition);
+    }
 
     async message(text) {
-        await until(`message ${text}`, () => this.find((event) => event.type === 'message' && event.text === text));
+        await until(`message ${text}`, () =>
+            this.find((event) => event.type === 'message' && event.text === text),
+        );
         return this.find((event) => event.type === 'message' && event.text === text);
     }
 
     async send(event) {
         this.events = [];
         this.socket.send(typeof event === 'string' ? event : JSON.stringify(event));
-        await until('an answer', () => this.find(({type}) => ['ack', 'error', 'pong'].includes(type)));
+        await until('an answer', () =>
+            this.find(({type}) => ['ack', 'error', 'pong'].includes(type)),
+        );
         return this.find(({type}) => ['ack', 'error', 'pong'].includes(type));
     }
 
-    close() { this.socket.close(); }
+    close() {
+        this.socket.close();
+    }
 }
 
 async function ask(path, body) {
-    const response = await fetch(`http://127.0.0.1:${serverPort}${path}`, body === undefined ? {} : {method: 'POST', body});
-    return {status: response.status, ...await response.json()};
+    const response = await fetch(
+        `http://127.0.0.1:${serverPort}${path}`,
+        body === undefined ? {} : {method: 'POST', body},
+    );
+    return {status: response.status, ...(await response.json())};
 }
 
 async function protocol() {
-    const poll = (query, room = 'wire') => ask(`/api/poll?room=${room}&name=Eve&session=session-of-eve&${query}`);
-    const send = (event, room = 'wire') => ask(`/api/send?room=${room}&session=session-of-eve`, JSON.stringify(event));
+    const poll = (query, room = 'wire') =>
+        ask(`/api/poll?room=${room}&name=Eve&session=session-of-eve&${query}`);
+    const send = (event, room = 'wire') =>
+        ask(`/api/send?room=${room}&session=session-of-eve`, JSON.stringify(event));
     const say = (cid, text) => ({type: 'message', cid, text});
 
     await check('wire: a message sent twice is told once', async () => {
@@ -387,26 +502,84 @@ async function protocol() {
         const held = poll(`after=${history.last}&presence=${presence.version}`, 'held');
         await send(say('cid-00000003', 'at last'), 'held');
         const {events} = await held;
-        same('events', events.map(({type, messages}) => [type, messages.map(({text}) => text)]), [['history', ['at last']]]);
+        same(
+            'events',
+            events.map(({type, messages}) => [type, messages.map(({text}) => text)]),
+            [['history', ['at last']]],
+        );
     });
     await check('wire: what is refused', async () => {
-        const refused = async (answer) => { const {status, type, code} = await answer; return [status, type, code]; };
-        same('no room', await refused(ask('/api/poll?name=Eve&session=session-of-eve')), [400, 'error', 'bad_request']);
-        same('no name', await refused(ask('/api/poll?room=wire&session=session-of-eve')), [400, 'error', 'bad_request']);
-        same('control character', await refused(ask('/api/poll?room=a%07b&name=E&session=session-of-eve')), [400, 'error', 'bad_request']);
-        same('long name', await refused(ask(`/api/poll?room=wire&name=${'x'.repeat(65)}&session=session-of-eve`)),
-             [400, 'error', 'bad_request']);
-        same('short session', await refused(ask('/api/poll?room=wire&name=E&session=abc')), [400, 'error', 'bad_request']);
-        same('no session', await refused(ask('/api/send?room=wire&session=nobody-has-it', JSON.stringify(say('cid-00000004', 'x')))),
-             [409, 'error', 'no_session']);
-        same('not JSON', await refused(ask('/api/send?room=wire&session=session-of-eve', '{')), [400, 'error', 'bad_request']);
-        same('no text', await refused(send({type: 'message', cid: 'cid-00000005'})), [400, 'error', 'bad_request']);
-        same('long text', await refused(send(say('cid-00000006', 'x'.repeat(8193)))), [413, 'error', 'too_long']);
+        const refused = async (answer) => {
+            const {status, type, code} = await answer;
+            return [status, type, code];
+        };
+        same('no room', await refused(ask('/api/poll?name=Eve&session=session-of-eve')), [
+            400,
+            'error',
+            'bad_request',
+        ]);
+        same('no name', await refused(ask('/api/poll?room=wire&session=session-of-eve')), [
+            400,
+            'error',
+            'bad_request',
+        ]);
+        same(
+            'not UTF-8',
+            (
+                await fetch(
+                    `http://127.0.0.1:${serverPort}/api/poll?room=%ff&name=E&session=12345678`,
+                )
+            ).status,
+            400,
+        );
+        same(
+            'long name',
+            await refused(ask(`/api/poll?room=wire&name=${'x'.repeat(65)}&session=session-of-eve`)),
+            [400, 'error', 'bad_request'],
+        );
+        same('short session', await refused(ask('/api/poll?room=wire&name=E&session=abc')), [
+            400,
+            'error',
+            'bad_request',
+        ]);
+        same(
+            'no session',
+            await refused(
+                ask(
+                    '/api/send?room=wire&session=nobody-has-it',
+                    JSON.stringify(say('cid-00000004', 'x')),
+                ),
+            ),
+            [409, 'error', 'no_session'],
+        );
+        same('not JSON', await refused(ask('/api/send?room=wire&session=session-of-eve', '{')), [
+            400,
+            'error',
+            'bad_request',
+        ]);
+        same('no text', await refused(send({type: 'message', cid: 'cid-00000005'})), [
+            400,
+            'error',
+            'bad_request',
+        ]);
+        same('long text', await refused(send(say('cid-00000006', 'x'.repeat(8193)))), [
+            413,
+            'error',
+            'too_long',
+        ]);
         same('longest text', (await send(say('cid-00000007', 'x'.repeat(8192)))).type, 'ack');
     });
     await check('wire: a socket survives nonsense', async () => {
         const watch = await Watcher.open('wire', 'Wanda');
-        for (const nonsense of ['', '{', '[]', '1', '{"type":5}', '{"type":"message"}', '{"type":"message","cid":"short","text":"x"}']) {
+        for (const nonsense of [
+            '',
+            '{',
+            '[]',
+            '1',
+            '{"type":5}',
+            '{"type":"message"}',
+            '{"type":"message","cid":"short","text":"x"}',
+        ]) {
             same(nonsense, (await watch.send(nonsense)).code, 'bad_request');
         }
         same('ping', (await watch.send({type: 'ping'})).type, 'pong');
@@ -421,10 +594,18 @@ async function protocol() {
         await watch.message('number 120');
         const late = await Watcher.open('long', 'Late', first.id);
         const history = late.find(({type}) => type === 'history');
-        same('history', [history.gap, history.messages.length, history.messages[0].text], [true, 100, 'number 21']);
+        same(
+            'history',
+            [history.gap, history.messages.length, history.messages[0].text],
+            [true, 100, 'number 21'],
+        );
         const lately = await Watcher.open('long', 'Later', history.messages[97].id);
         const rest = lately.find(({type}) => type === 'history');
-        same('the rest', [rest.gap, rest.messages.map(({text}) => text)], [false, ['number 119', 'number 120']]);
+        same(
+            'the rest',
+            [rest.gap, rest.messages.map(({text}) => text)],
+            [false, ['number 119', 'number 120']],
+        );
         [watch, late, lately].forEach((socket) => socket.close());
     });
 }
@@ -442,9 +623,16 @@ if (command.length === 0) {
     console.error('usage: browser.mjs PROGRAM [ARGUMENT...]');
     process.exit(2);
 }
-process.on('exit', () => { server?.kill('SIGKILL'); browser?.kill(); });
+process.on('exit', () => {
+    server?.kill('SIGKILL');
+    browser?.kill();
+});
 ['SIGINT', 'SIGTERM', 'SIGHUP'].forEach((signal) => process.on(signal, () => process.exit(1)));
-setTimeout(() => { failed++; console.log(`FAILED: not done after ${ALL_MS / 1000} s`); finish(); }, ALL_MS).unref();
+setTimeout(() => {
+    failed++;
+    console.log(`FAILED: not done after ${ALL_MS / 1000} s`);
+    finish();
+}, ALL_MS).unref();
 
 try {
     serverPort = await freePort();

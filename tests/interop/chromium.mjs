@@ -1,29 +1,48 @@
-/* Drives Chromium for the tests, with nothing but node: its own debugging protocol (DevTools) over a pair of pipes.
+/* Drives Chromium for the tests, with nothing but node: its own debugging protocol (DevTools) over
+ * a pair of pipes.
  *
  *     const browser = await Browser.launch('/usr/bin/chromium');
- *     const page = await browser.newPage({before: [fn, ...]});     // a page of its own: storage is shared with no other
+ *     const page = await browser.newPage({before: [fn, ...]});  // shares storage with no other
  *     await page.goto(url);
  *     await page.waitFor('a heading', () => document.querySelector('h1') !== null);
  *     await browser.close();
  *
- * Functions given to evaluate() and waitFor() run in the page; their argument and their result are JSON.
- */
+ * Functions given to evaluate() and waitFor() run in the page; their argument and their result are
+ * JSON. */
 
 import {spawn} from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
-const WAIT_MS = 15000;              // for a condition, and for an answer of the browser
+const WAIT_MS = 15000; // for a condition, and for an answer of the browser
 const LOOK_EVERY_MS = 20;
 
-const flags = ['--headless=new', '--remote-debugging-pipe', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-               '--no-default-browser-check', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-               '--disable-extensions', '--disable-default-apps', '--disable-dev-shm-usage', '--mute-audio',
-               '--disable-background-timer-throttling', '--disable-backgrounding-occluded-windows',
-               '--disable-renderer-backgrounding', '--password-store=basic'];
+const flags = [
+    '--headless=new',
+    '--remote-debugging-pipe',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--no-default-browser-check',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--disable-extensions',
+    '--disable-default-apps',
+    '--disable-dev-shm-usage',
+    '--mute-audio',
+    '--disable-background-timer-throttling',
+    '--disable-backgrounding-occluded-windows',
+    '--disable-renderer-backgrounding',
+    '--password-store=basic',
+];
 
-export const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+export const pause = (ms) =>
+    new Promise((resolve) => {
+        setTimeout(resolve, ms);
+    });
 
 /* Look until `condition` gives something true, and give that. */
 export async function until(what, condition, limit = WAIT_MS) {
@@ -41,16 +60,21 @@ export async function until(what, condition, limit = WAIT_MS) {
 }
 
 export class Browser {
-    #process; #profile; #out;
-    #calls = new Map();             // id of a command -> what to do with its answer
-    #pages = new Map();             // session -> page
+    #process;
+    #profile;
+    #out;
+    #calls = new Map(); // id of a command -> what to do with its answer
+    #pages = new Map(); // session -> page
     #lastId = 0;
 
     static async launch(program) {
         const browser = new Browser();
         browser.#profile = fs.mkdtempSync(path.join(os.tmpdir(), 'gust-chromium-'));
-        browser.#process = spawn(program, [...flags, `--user-data-dir=${browser.#profile}`, 'about:blank'],
-                                 {stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe']});
+        browser.#process = spawn(
+            program,
+            [...flags, `--user-data-dir=${browser.#profile}`, 'about:blank'],
+            {stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe']},
+        );
         browser.#process.on('error', () => browser.#fail());
         browser.#process.on('exit', () => browser.#fail());
         browser.#out = browser.#process.stdio[3];
@@ -62,7 +86,10 @@ export class Browser {
 
     async newPage({before = []} = {}) {
         const {browserContextId} = await this.call('Target.createBrowserContext');
-        const {targetId} = await this.call('Target.createTarget', {url: 'about:blank', browserContextId});
+        const {targetId} = await this.call('Target.createTarget', {
+            url: 'about:blank',
+            browserContextId,
+        });
         const {sessionId} = await this.call('Target.attachToTarget', {targetId, flatten: true});
         const page = new Page(this, sessionId, browserContextId);
         this.#pages.set(sessionId, page);
@@ -74,7 +101,10 @@ export class Browser {
     call(method, params = {}, sessionId = undefined) {
         const id = ++this.#lastId;
         return new Promise((resolve, reject) => {
-            const timer = setTimeout(() => this.#answer({id, error: {message: 'no answer from the browser'}}), WAIT_MS);
+            const timer = setTimeout(
+                () => this.#answer({id, error: {message: 'no answer from the browser'}}),
+                WAIT_MS,
+            );
             this.#calls.set(id, ({result, error}) => {
                 clearTimeout(timer);
                 error ? reject(new Error(`${method}: ${error.message}`)) : resolve(result);
@@ -84,7 +114,9 @@ export class Browser {
     }
 
     async close() {
-        const gone = new Promise((resolve) => { this.#process.once('exit', resolve); });
+        const gone = new Promise((resolve) => {
+            this.#process.once('exit', resolve);
+        });
         if (this.#process.exitCode === null) {
             await this.call('Browser.close').catch(() => {});
             await Promise.race([gone, pause(3000)]);
@@ -94,7 +126,9 @@ export class Browser {
     }
 
     /* For who can't wait. */
-    kill() { this.#process.kill('SIGKILL'); }
+    kill() {
+        this.#process.kill('SIGKILL');
+    }
 
     #listen(pipe) {
         let rest = '';
@@ -102,9 +136,13 @@ export class Browser {
         pipe.on('data', (text) => {
             const messages = (rest + text).split('\0');
             rest = messages.pop();
-            messages.map((message) => JSON.parse(message)).forEach((message) => {
-                message.id ? this.#answer(message) : this.#pages.get(message.sessionId)?.heard(message);
-            });
+            messages
+                .map((message) => JSON.parse(message))
+                .forEach((message) => {
+                    message.id
+                        ? this.#answer(message)
+                        : this.#pages.get(message.sessionId)?.heard(message);
+                });
         });
     }
 
@@ -114,13 +152,17 @@ export class Browser {
     }
 
     #fail() {
-        [...this.#calls.keys()].forEach((id) => this.#answer({id, error: {message: 'the browser is gone'}}));
+        [...this.#calls.keys()].forEach((id) =>
+            this.#answer({id, error: {message: 'the browser is gone'}}),
+        );
     }
 }
 
 class Page {
-    problems = [];                  // errors that nobody caught, and breaches of the page's security policy
-    #browser; #session; #context;
+    problems = []; // errors that nobody caught, and breaches of the page's security policy
+    #browser;
+    #session;
+    #context;
     #loads = 0;
 
     constructor(browser, session, context) {
@@ -130,7 +172,9 @@ class Page {
     }
 
     async prepare(before) {
-        await Promise.all(['Page', 'Runtime', 'Log'].map((domain) => this.#call(`${domain}.enable`)));
+        await Promise.all(
+            ['Page', 'Runtime', 'Log'].map((domain) => this.#call(`${domain}.enable`)),
+        );
         await this.#call('Emulation.setFocusEmulationEnabled', {enabled: true});
         for (const script of before) {
             await this.#call('Page.addScriptToEvaluateOnNewDocument', {source: script});
@@ -148,23 +192,37 @@ class Page {
         }
     }
 
-    goto(url) { return this.#load('Page.navigate', {url}); }
+    goto(url) {
+        return this.#load('Page.navigate', {url});
+    }
 
-    reload() { return this.#load('Page.reload', {}); }
+    reload() {
+        return this.#load('Page.reload', {});
+    }
 
     async evaluate(fn, arg = null) {
         const expression = `(${fn})(${JSON.stringify(arg)})`;
-        const answer = await this.#call('Runtime.evaluate', {expression, returnByValue: true, awaitPromise: true});
+        const answer = await this.#call('Runtime.evaluate', {
+            expression,
+            returnByValue: true,
+            awaitPromise: true,
+        });
         if (answer.exceptionDetails) {
-            throw new Error(answer.exceptionDetails.exception?.description ?? answer.exceptionDetails.text);
+            throw new Error(
+                answer.exceptionDetails.exception?.description ?? answer.exceptionDetails.text,
+            );
         }
         return answer.result.value;
     }
 
-    waitFor(what, condition, arg = null) { return until(what, () => this.evaluate(condition, arg)); }
+    waitFor(what, condition, arg = null) {
+        return until(what, () => this.evaluate(condition, arg));
+    }
 
     /* Put text into the field that has the focus, as a hand or a paste does. */
-    type(text) { return this.#call('Input.insertText', {text}); }
+    type(text) {
+        return this.#call('Input.insertText', {text});
+    }
 
     async press(key, code, text = undefined) {
         const event = {key, code: key, windowsVirtualKeyCode: code, text};
@@ -172,16 +230,24 @@ class Page {
         await this.#call('Input.dispatchKeyEvent', {...event, type: 'keyUp'});
     }
 
-    enter() { return this.press('Enter', 13, '\r'); }
+    enter() {
+        return this.press('Enter', 13, '\r');
+    }
 
     async screenshot(file) {
         const {data} = await this.#call('Page.captureScreenshot', {format: 'png'});
         fs.writeFileSync(file, Buffer.from(data, 'base64'));
     }
 
-    close() { return this.#browser.call('Target.disposeBrowserContext', {browserContextId: this.#context}); }
+    close() {
+        return this.#browser.call('Target.disposeBrowserContext', {
+            browserContextId: this.#context,
+        });
+    }
 
-    #call(method, params) { return this.#browser.call(method, params, this.#session); }
+    #call(method, params) {
+        return this.#browser.call(method, params, this.#session);
+    }
 
     async #load(method, params) {
         const before = this.#loads;

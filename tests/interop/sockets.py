@@ -8,7 +8,7 @@ import time
 
 PORT = int(sys.argv[1])
 LIMIT = 10.0  # seconds for any one answer
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+HEAD = b" HTTP/1.1\r\nHost: x\r\n"
 
 
 class Answer:
@@ -90,8 +90,19 @@ def expect(what, actual, expected):
         raise AssertionError(f"{what}: {str(actual)[:200]}, expected {str(expected)[:200]}")
 
 
+def get(path):
+    return b"GET " + path.encode() + HEAD + b"\r\n"
+
+
+def post(*lines):
+    return b"POST /echo" + HEAD + b"".join(line + b"\r\n" for line in lines) + b"\r\n"
+
+
 def echo(body):
-    return b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    return post(b"Content-Length: %d" % len(body)) + body
+
+
+GET = get("/")
 
 
 def check_pipeline():
@@ -111,7 +122,7 @@ def check_pipeline_of_bodies():
 
 def check_pipeline_keeps_order():
     client = Client()
-    client.send(b"GET /slow?ms=200 HTTP/1.1\r\nHost: x\r\n\r\n" + GET + b"GET /stream?n=3&size=5 HTTP/1.1\r\nHost: x\r\n\r\n")
+    client.send(get("/slow?ms=200") + GET + get("/stream?n=3&size=5"))
     slow, hello, stream = client.answer(), client.answer(), client.answer()
     expect("statuses", (slow.status, hello.status, stream.status), (200, 200, 200))
     expect("second", hello.body, b"Hello, world")
@@ -128,7 +139,7 @@ def check_pipeline_ends_at_close():
 
 def check_head_in_a_pipeline():
     client = Client()
-    client.send(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
+    client.send(b"HEAD /" + HEAD + b"\r\n" + GET)
     expect("length", client.answer(head=True).fields["content-length"], "12")
     expect("next", client.answer().body, b"Hello, world")
 
@@ -142,7 +153,7 @@ def check_byte_by_byte():
 
 def check_chunks_byte_by_byte():
     client = Client()
-    client.send(b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    client.send(post(b"Transfer-Encoding: chunked"))
     for byte in b"3\r\nabc\r\n10;ext=1\r\n0123456789abcdef\r\n0\r\nTrailer: t\r\n\r\n":
         client.send(bytes([byte]))
     expect("echo", client.answer().body, b"abc0123456789abcdef")
@@ -160,7 +171,7 @@ def check_empty_lines_before_a_request():
 
 def check_continue_comes_before_the_body():
     client = Client()
-    client.send(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+    client.send(post(b"Content-Length: 4", b"Expect: 100-continue"))
     expect("interim", client.answer().status, 100)
     client.send(b"body")
     expect("echo", client.answer().body, b"body")
@@ -168,7 +179,7 @@ def check_continue_comes_before_the_body():
 
 def check_too_large_is_refused_before_the_body():
     client = Client()
-    client.send(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\nExpect: 100-continue\r\n\r\n")
+    client.send(post(b"Content-Length: 99999999999", b"Expect: 100-continue"))
     expect("status", client.answer().status, 413)
     expect("closed", client.closed(), True)
 
@@ -192,14 +203,14 @@ def check_refused():
         (b"GET / HTTP/1.1\nHost: x\n\n", 400),  # bare LF
         (b"GET / HTTP/1.1\r\nHost: x\r\nA: \0\r\n\r\n", 400),
         (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505),
-        (b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-        (b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
-        (b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 400),
-        (b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\n", 400),
-        (b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1_0\r\n\r\n", 400),
+        (post(b"Content-Length: 1", b"Transfer-Encoding: chunked"), 400),
+        (post(b"Content-Length: 1", b"Content-Length: 2"), 400),
+        (post(b"Content-Length: 1", b"Content-Length: 1"), 400),
+        (post(b"Content-Length: +1"), 400),
+        (post(b"Content-Length: 1_0"), 400),
         (b"POST /echo HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-        (b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1_a\r\n", 400),
-        (b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n", 400),
+        (post(b"Transfer-Encoding: chunked") + b"1_a\r\n", 400),
+        (post(b"Transfer-Encoding: chunked") + b"ffffffffffffffffff\r\n", 400),
     ]
     for request, status in rows:
         client = Client()
@@ -214,14 +225,15 @@ def check_refused():
 
 def check_nothing_after_a_refusal_is_run():
     client = Client()
-    client.send(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n" + GET)
+    client.send(post(b"Content-Length: x") + GET)
     expect("status", client.answer().status, 400)
     expect("no more", client.closed(), True)
 
 
 def check_clients_that_go_away():
-    for request in (b"", b"GET / HT", GET, echo(b"x" * 100000)[:5000], b"GET /stream?n=1000&size=50000 HTTP/1.1\r\nHost: x\r\n\r\n",
-                    b"GET /slow?ms=300 HTTP/1.1\r\nHost: x\r\n\r\n"):
+    upload = echo(b"x" * 100000)[:5000]
+    long = get("/stream?n=1000&size=50000")
+    for request in (b"", GET[:8], GET, upload, long, get("/slow?ms=300")):
         for leave in (Client.reset, lambda client: client.socket.close()):
             client = Client()
             client.send(request)

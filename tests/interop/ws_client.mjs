@@ -9,7 +9,9 @@ const LIMIT_MS = 15000;
 
 function expect(what, actual, expected) {
     if (actual !== expected) {
-        throw new Error(`${what}: ${String(actual).slice(0, 120)}, expected ${String(expected).slice(0, 120)}`);
+        throw new Error(
+            `${what}: ${String(actual).slice(0, 120)}, expected ${String(expected).slice(0, 120)}`,
+        );
     }
 }
 
@@ -29,7 +31,11 @@ class Client {
             client.socket.on('error', reject);
             client.socket.on('unexpected-response', (_, response) => {
                 client.socket.terminate();
-                reject(Object.assign(new Error(`status ${response.statusCode}`), {status: response.statusCode}));
+                reject(
+                    Object.assign(new Error(`status ${response.statusCode}`), {
+                        status: response.statusCode,
+                    }),
+                );
             });
         });
     }
@@ -40,8 +46,11 @@ class Client {
     }
 
     take() {
-        return this.#things.length > 0 ? Promise.resolve(this.#things.shift())
-            : new Promise((resolve) => { this.#takers.push(resolve); });
+        return this.#things.length > 0
+            ? Promise.resolve(this.#things.shift())
+            : new Promise((resolve) => {
+                  this.#takers.push(resolve);
+              });
     }
 
     async text() {
@@ -136,14 +145,22 @@ const checks = {
     },
 
     async 'handshakes refused'() {
-        for (const [path, options, status] of [['/nothing', {}, 404], ['/ws', {origin: 'http://evil.example'}, 403]]) {
-            const error = await Client.open(path, options).then(() => ({status: 101}), (problem) => problem);
+        for (const [path, options, status] of [
+            ['/nothing', {}, 404],
+            ['/ws', {origin: 'http://evil.example'}, 403],
+        ]) {
+            const error = await Client.open(path, options).then(
+                () => ({status: 101}),
+                (problem) => problem,
+            );
             expect(path, error.status, status);
         }
     },
 
     async broadcast() {
-        const clients = await Promise.all(Array.from({length: 50}, () => Client.open('/ws/broadcast')));
+        const clients = await Promise.all(
+            Array.from({length: 50}, () => Client.open('/ws/broadcast')),
+        );
         const texts = Array.from({length: 20}, (_, index) => `news ${index}`);
         texts.forEach((text) => clients[3].socket.send(text));
         clients[3].socket.send(Buffer.alloc(100000, 1));
@@ -168,7 +185,9 @@ const checks = {
         for (let n = 0; n < 100; n++) {
             client.socket.send(Buffer.alloc(50000, n));
         }
-        await new Promise((resolve) => { setTimeout(resolve, 200); });
+        await new Promise((resolve) => {
+            setTimeout(resolve, 200);
+        });
         client.socket.resume();
         for (let n = 0; n < 100; n++) {
             const {data} = await client.take();
@@ -182,7 +201,9 @@ let passed = 0;
 let failed = 0;
 for (const [name, check] of Object.entries(checks)) {
     let timer;
-    const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error('no end')), LIMIT_MS); });
+    const late = new Promise((_, reject) => {
+        timer = setTimeout(() => reject(new Error('no end')), LIMIT_MS);
+    });
     try {
         await Promise.race([check(), late]);
         passed++;

@@ -1,14 +1,15 @@
-/* The page: rooms, people, the log of the conversation, and the box to write in. What it knows of the server comes from
- * connection.js as events. Text from others enters the page through textContent only, so it can't be anything but text. */
+/* The page: rooms, people, the log of the conversation, and the box to write in. What it knows of
+ * the server comes from connection.js as events. Text from others enters the page through
+ * textContent only, so it can't be anything but text. */
 
 import {Connection} from './connection.js';
 
-const LEAVE_NOTICE_MS = 4000;           // who is back by then (a reload, a restart of the server) has not left
+const LEAVE_NOTICE_MS = 4000; // who is back by then (a reload, a restart) has not left
 const TYPING_EVERY_MS = 3000;
 const TYPING_SHOWN_MS = 4500;
-const GROUP_MS = 5 * 60 * 1000;         // messages of one person within this time share a heading
-const LOG_MAX = 1000;                   // lines that the page keeps
-const TEXT_LEFT_SHOWN = 200;            // when to say how many characters are left
+const GROUP_MS = 5 * 60 * 1000; // messages of one person within this time share a heading
+const LOG_MAX = 1000; // lines that the page keeps
+const TEXT_LEFT_SHOWN = 200; // when to say how many characters are left
 const ROOMS_KEPT = 8;
 
 const $ = (id) => document.getElementById(id);
@@ -17,7 +18,7 @@ const $ = (id) => document.getElementById(id);
 function make(tag, className = '', ...children) {
     const element = document.createElement(tag);
     element.className = className;
-    element.append(...children);        // strings become text nodes
+    element.append(...children); // strings become text nodes
     return element;
 }
 
@@ -33,7 +34,9 @@ const store = {
     set(key, value) {
         try {
             localStorage.setItem(`gust-chat-${key}`, JSON.stringify(value));
-        } catch { /* then it isn't kept */ }
+        } catch {
+            /* then it isn't kept */
+        }
     },
 };
 
@@ -41,7 +44,11 @@ const store = {
 
 const clock = new Intl.DateTimeFormat(undefined, {hour: '2-digit', minute: '2-digit'});
 const fullDate = new Intl.DateTimeFormat(undefined, {dateStyle: 'full', timeStyle: 'short'});
-const weekday = new Intl.DateTimeFormat(undefined, {weekday: 'long', day: 'numeric', month: 'long'});
+const weekday = new Intl.DateTimeFormat(undefined, {
+    weekday: 'long',
+    day: 'numeric',
+    month: 'long',
+});
 const dayOf = (ms) => new Date(ms).toDateString();
 
 function dayName(ms) {
@@ -75,9 +82,9 @@ function makeAvatar(name) {
 /* ---- the log ---- */
 
 const log = {
-    pending: new Map(),                 // cid of a message on its way -> its line
-    newest: null,                       // {name, time}: the last message, to group the next one with it
-    unseen: 0,                          // messages below the part of the log that is in view
+    pending: new Map(), // cid of a message on its way -> its line
+    newest: null, // {name, time}: the last message, to group the next one with it
+    unseen: 0, // messages below the part of the log that is in view
 
     clear() {
         $('log').replaceChildren();
@@ -123,7 +130,11 @@ const log = {
         const line = makeLine({name, text, time, mine});
         line.dataset.id = id;
         line.dataset.cid = cid;
-        if (this.newest?.name === name && this.newest.mine === mine && time - this.newest.time < GROUP_MS) {
+        if (
+            this.newest?.name === name &&
+            this.newest.mine === mine &&
+            time - this.newest.time < GROUP_MS
+        ) {
             line.classList.add('more');
         }
         this.newest = {name, time, mine};
@@ -161,8 +172,12 @@ const log = {
 
     showJump() {
         $('jump').hidden = this.isAtEnd();
-        $('jump').textContent = this.unseen === 0 ? 'To the newest'
-            : this.unseen === 1 ? '1 new message' : `${this.unseen} new messages`;
+        $('jump').textContent =
+            this.unseen === 0
+                ? 'To the newest'
+                : this.unseen === 1
+                  ? '1 new message'
+                  : `${this.unseen} new messages`;
     },
 };
 
@@ -171,14 +186,24 @@ function makeLine({name, text, time, mine}) {
     stamp.dateTime = new Date(time).toISOString();
     stamp.title = fullDate.format(time);
     const body = make('p', 'text', ...linked(text));
-    if (/^(\p{Extended_Pictographic}|\p{Emoji_Modifier}|\p{Regional_Indicator}|[\u200d\ufe0f\s]){1,12}$/u.test(text)) {
+    if (
+        /^(\p{Extended_Pictographic}|\p{Emoji_Modifier}|\p{Regional_Indicator}|[\u200d\ufe0f\s]){1,12}$/u.test(
+            text,
+        )
+    ) {
         body.classList.add('jumbo');
     }
     const meta = make('span', 'meta', make('span', 'name', mine ? 'You' : name), stamp);
-    return make('li', mine ? 'message mine' : 'message', makeAvatar(name), make('div', 'bubble', meta, body));
+    return make(
+        'li',
+        mine ? 'message mine' : 'message',
+        makeAvatar(name),
+        make('div', 'bubble', meta, body),
+    );
 }
 
-/* The text with its web addresses as links. The parts are text nodes, the addresses begin with http: nothing else gets in. */
+/* The text with its web addresses as links. The parts are text nodes, the addresses begin with
+ * http: nothing else gets in. */
 function linked(text) {
     return text.split(/(https?:\/\/[^\s<>"]*[^\s<>"'.,;:!?)\]])/).map((part, index) => {
         if (index % 2 === 0) {
@@ -195,10 +220,10 @@ function linked(text) {
 /* ---- people ---- */
 
 const people = {
-    here: new Map(),                    // name -> number of connections
-    leaving: new Map(),                 // name -> timer of its notice
-    known: false,                       // the first list makes no notices
-    typing: new Map(),                  // name -> timer
+    here: new Map(), // name -> number of connections
+    leaving: new Map(), // name -> timer of its notice
+    known: false, // the first list makes no notices
+    typing: new Map(), // name -> timer
 
     reset() {
         this.leaving.forEach(clearTimeout);
@@ -252,15 +277,21 @@ const people = {
     gone(name) {
         this.stopTyping(name);
         clearTimeout(this.leaving.get(name));
-        this.leaving.set(name, setTimeout(() => {
-            this.leaving.delete(name);
-            log.note(`${name} left`, 'presence');
-        }, LEAVE_NOTICE_MS));
+        this.leaving.set(
+            name,
+            setTimeout(() => {
+                this.leaving.delete(name);
+                log.note(`${name} left`, 'presence');
+            }, LEAVE_NOTICE_MS),
+        );
     },
 
     startTyping(name) {
         clearTimeout(this.typing.get(name));
-        this.typing.set(name, setTimeout(() => this.stopTyping(name), TYPING_SHOWN_MS));
+        this.typing.set(
+            name,
+            setTimeout(() => this.stopTyping(name), TYPING_SHOWN_MS),
+        );
         this.showTyping();
     },
 
@@ -273,29 +304,44 @@ const people = {
 
     showTyping() {
         const names = [...this.typing.keys()];
-        $('typing').textContent = names.length === 0 ? '' : names.length === 1 ? `${names[0]} is writing…`
-            : names.length === 2 ? `${names[0]} and ${names[1]} are writing…` : 'Several people are writing…';
+        $('typing').textContent =
+            names.length === 0
+                ? ''
+                : names.length === 1
+                  ? `${names[0]} is writing…`
+                  : names.length === 2
+                    ? `${names[0]} and ${names[1]} are writing…`
+                    : 'Several people are writing…';
     },
 
     show() {
         const names = [...this.here.keys()].sort((a, b) => a.localeCompare(b));
-        $('people').replaceChildren(...names.map((name) => {
-            const count = this.here.get(name);
-            const item = make('li', '', makeAvatar(name), make('span', 'name', name === me.name ? `${name} (you)` : name));
-            if (count > 1) {
-                item.append(make('span', 'times', `×${count}`));
-            }
-            return item;
-        }));
+        $('people').replaceChildren(
+            ...names.map((name) => {
+                const count = this.here.get(name);
+                const item = make(
+                    'li',
+                    '',
+                    makeAvatar(name),
+                    make('span', 'name', name === me.name ? `${name} (you)` : name),
+                );
+                if (count > 1) {
+                    item.append(make('span', 'times', `×${count}`));
+                }
+                return item;
+            }),
+        );
         $('people-count').textContent = names.length;
-        $('room-people').textContent = names.length === 1 ? '1 person here' : `${names.length} people here`;
+        $('room-people').textContent =
+            names.length === 1 ? '1 person here' : `${names.length} people here`;
     },
 };
 
 /* ---- me, my room, my messages ---- */
 
 const me = {name: '', room: ''};
-const own = new Set(store.get('own', []));      // cids that this browser has sent: after a reload they are still mine
+/* The cids that this browser has sent: after a reload they are still mine. */
+const own = new Set(store.get('own', []));
 let connection = null;
 
 function remember(cid) {
@@ -304,7 +350,10 @@ function remember(cid) {
 }
 
 const tidy = (text) => text.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
-const tidyRoom = (text) => Array.from(tidy(text.replace(/^#/, '')).toLowerCase().replace(/ /g, '-')).slice(0, 20).join('');
+const tidyRoom = (text) =>
+    Array.from(tidy(text.replace(/^#/, '')).toLowerCase().replace(/ /g, '-'))
+        .slice(0, 20)
+        .join('');
 
 function roomOfUrl() {
     try {
@@ -327,7 +376,10 @@ function enter() {
     $('empty').hidden = true;
     $('room-name').textContent = me.room;
     $('composer-text').placeholder = `Write to ${me.room}…`;
-    const recent = [me.room, ...store.get('rooms', []).filter((room) => room !== me.room)].slice(0, ROOMS_KEPT);
+    const recent = [me.room, ...store.get('rooms', []).filter((room) => room !== me.room)].slice(
+        0,
+        ROOMS_KEPT,
+    );
     store.set('rooms', recent);
     showRooms(recent.includes('lobby') ? recent : [...recent, 'lobby']);
     paintAvatar($('me-avatar'), me.name);
@@ -338,41 +390,47 @@ function enter() {
         name: me.name,
         onState: showState,
         onFailed: (cid, reason) => log.failed(cid, reason),
-        onEvent: (event) => { entering = receive(event, entering) && entering; },
+        onEvent: (event) => {
+            entering = receive(event, entering) && entering;
+        },
     });
     connection.start();
 }
 
-/* One event. `entering`: this is the first history, whose messages aren't news. Returns false once that has come. */
+/* One event. `entering`: this is the first history, whose messages aren't news. Returns false once
+ * that has come. */
 function receive(event, entering) {
     switch (event.type) {
-    case 'history':
-        if (event.restarted) {
-            log.note('The server was restarted. What is above is known to this page only.', 'restart');
-        } else if (event.gap && !entering) {
-            log.note('Some messages are missing here.', 'restart');
-        }
-        event.messages.forEach((message) => showMessage(message, !entering));
-        $('empty').hidden = $('log').childElementCount > 0;
-        return false;
-    case 'message':
-        showMessage(event, true);
-        break;
-    case 'presence':
-        people.replace(event.names);
-        break;
-    case 'join':
-        people.join(event.name);
-        break;
-    case 'leave':
-        people.leave(event.name);
-        break;
-    case 'typing':
-        people.startTyping(event.name);
-        break;
-    case 'error':
-        log.note(event.text, 'restart');
-        break;
+        case 'history':
+            if (event.restarted) {
+                log.note(
+                    'The server was restarted. What is above is known to this page only.',
+                    'restart',
+                );
+            } else if (event.gap && !entering) {
+                log.note('Some messages are missing here.', 'restart');
+            }
+            event.messages.forEach((message) => showMessage(message, !entering));
+            $('empty').hidden = $('log').childElementCount > 0;
+            return false;
+        case 'message':
+            showMessage(event, true);
+            break;
+        case 'presence':
+            people.replace(event.names);
+            break;
+        case 'join':
+            people.join(event.name);
+            break;
+        case 'leave':
+            people.leave(event.name);
+            break;
+        case 'typing':
+            people.startTyping(event.name);
+            break;
+        case 'error':
+            log.note(event.text, 'restart');
+            break;
     }
     return true;
 }
@@ -422,7 +480,10 @@ function showState({state, until}) {
     } else {
         $('state-text').textContent = stateTexts[state];
     }
-    $('state').title = state === 'polling' ? 'A WebSocket does not get through. It is tried again now and then.' : '';
+    $('state').title =
+        state === 'polling'
+            ? 'A WebSocket does not get through. It is tried again now and then.'
+            : '';
 }
 
 /* ---- the composer ---- */
@@ -463,14 +524,16 @@ function sayTyping() {
 /* ---- rooms, names, the side ---- */
 
 function showRooms(rooms) {
-    $('rooms').replaceChildren(...rooms.map((room) => {
-        const link = make('a', '', make('span', 'hash', '#'), room);
-        link.href = urlOf(room);
-        if (room === me.room) {
-            link.setAttribute('aria-current', 'page');
-        }
-        return make('li', '', link);
-    }));
+    $('rooms').replaceChildren(
+        ...rooms.map((room) => {
+            const link = make('a', '', make('span', 'hash', '#'), room);
+            link.href = urlOf(room);
+            if (room === me.room) {
+                link.setAttribute('aria-current', 'page');
+            }
+            return make('li', '', link);
+        }),
+    );
 }
 
 function openSide(open) {
@@ -481,8 +544,30 @@ function openSide(open) {
 
 const sideIsOpen = () => $('app').classList.contains('side-open');
 
-const adjectives = ['Quiet', 'Brisk', 'Amber', 'Gentle', 'Clever', 'Bright', 'Merry', 'Swift', 'Sunny', 'Calm'];
-const animals = ['Heron', 'Otter', 'Lynx', 'Swallow', 'Badger', 'Falcon', 'Marten', 'Plover', 'Hare', 'Kestrel'];
+const adjectives = [
+    'Quiet',
+    'Brisk',
+    'Amber',
+    'Gentle',
+    'Clever',
+    'Bright',
+    'Merry',
+    'Swift',
+    'Sunny',
+    'Calm',
+];
+const animals = [
+    'Heron',
+    'Otter',
+    'Lynx',
+    'Swallow',
+    'Badger',
+    'Falcon',
+    'Marten',
+    'Plover',
+    'Hare',
+    'Kestrel',
+];
 const anyOf = (list) => list[Math.floor(Math.random() * list.length)];
 
 function askName() {
@@ -512,43 +597,65 @@ function setName(event) {
 async function copyLink() {
     const say = (text) => {
         $('copy-link-text').textContent = text;
-        setTimeout(() => { $('copy-link-text').textContent = 'Copy link'; }, 2000);
+        setTimeout(() => {
+            $('copy-link-text').textContent = 'Copy link';
+        }, 2000);
     };
     try {
         await navigator.clipboard.writeText(new URL(urlOf(me.room), location.href).href);
         say('Copied');
     } catch {
-        say('Copy it from above');      // not a secure context, or not allowed
+        say('Copy it from above'); // not a secure context, or not allowed
     }
 }
 
 /* ---- all wired up ---- */
 
-$('composer').addEventListener('submit', (event) => { event.preventDefault(); send(); });
+$('composer').addEventListener('submit', (event) => {
+    event.preventDefault();
+    send();
+});
 $('composer-text').addEventListener('keydown', (event) => {
     if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
         event.preventDefault();
         send();
     }
 });
-$('composer-text').addEventListener('input', () => { fit(); sayTyping(); });
+$('composer-text').addEventListener('input', () => {
+    fit();
+    sayTyping();
+});
 $('scroll').addEventListener('scroll', () => {
     if (log.isAtEnd()) {
         log.unseen = 0;
     }
     log.showJump();
 });
-$('jump').addEventListener('click', () => { log.toEnd(); $('composer-text').focus(); });
+$('jump').addEventListener('click', () => {
+    log.toEnd();
+    $('composer-text').focus();
+});
 $('retry').addEventListener('click', () => connection.nudge());
 $('copy-link').addEventListener('click', copyLink);
 $('me').addEventListener('click', askName);
 $('name-form').addEventListener('submit', setName);
-$('name-dialog').addEventListener('cancel', (event) => { if (me.name === '') { event.preventDefault(); } });
+$('name-dialog').addEventListener('cancel', (event) => {
+    if (me.name === '') {
+        event.preventDefault();
+    }
+});
 $('open-side').addEventListener('click', () => openSide(true));
 $('close-side').addEventListener('click', () => openSide(false));
 $('scrim').addEventListener('click', () => openSide(false));
-$('skip').addEventListener('click', (event) => { event.preventDefault(); $('composer-text').focus(); });
-$('rooms').addEventListener('click', () => { if (sideIsOpen()) { openSide(false); } });
+$('skip').addEventListener('click', (event) => {
+    event.preventDefault();
+    $('composer-text').focus();
+});
+$('rooms').addEventListener('click', () => {
+    if (sideIsOpen()) {
+        openSide(false);
+    }
+});
 $('room-form').addEventListener('submit', (event) => {
     event.preventDefault();
     const room = tidyRoom($('room-input').value);
@@ -560,13 +667,29 @@ $('room-form').addEventListener('submit', (event) => {
         }
     }
 });
-addEventListener('keydown', (event) => { if (event.key === 'Escape' && sideIsOpen()) { openSide(false); } });
-addEventListener('hashchange', () => { if (me.name !== '' && roomOfUrl() !== me.room) { enter(); } });
+addEventListener('keydown', (event) => {
+    if (event.key === 'Escape' && sideIsOpen()) {
+        openSide(false);
+    }
+});
+addEventListener('hashchange', () => {
+    if (me.name !== '' && roomOfUrl() !== me.room) {
+        enter();
+    }
+});
 addEventListener('focus', () => unread.clear());
 addEventListener('resize', () => log.showJump());
 addEventListener('online', () => connection?.nudge());
-document.addEventListener('visibilitychange', () => { if (!document.hidden) { connection?.nudge(); } });
-addEventListener('beforeunload', (event) => { if (connection?.unsent > 0) { event.preventDefault(); } });
+document.addEventListener('visibilitychange', () => {
+    if (!document.hidden) {
+        connection?.nudge();
+    }
+});
+addEventListener('beforeunload', (event) => {
+    if (connection?.unsent > 0) {
+        event.preventDefault();
+    }
+});
 
 me.name = tidy(String(store.get('name', ''))).slice(0, 20);
 me.room = roomOfUrl();

@@ -1,47 +1,66 @@
-/* The way between the page and its room: a WebSocket, or long polling where a WebSocket does not get through, found and kept up
- * whatever the network and the server do. PROTOCOL.md has the rules on the wire.
+/* The way between the page and its room: a WebSocket, or long polling where a WebSocket does not
+ * get through, found and kept up whatever the network and the server do. PROTOCOL.md has the rules
+ * on the wire.
  *
  *     const connection = new Connection({room, name, onEvent, onState, onFailed});
  *     connection.start();
  *     const cid = connection.send('hello');
  *     connection.stop();
  *
- * onEvent(event) is called with each event of the protocol, messages in order and never twice. onState({state, until}) says how
- * things stand: 'connecting', 'live', 'polling', or 'waiting' until a time. onFailed(cid, text): the server refused a message.
- */
+ * onEvent(event) is called with each event of the protocol, messages in order and never twice.
+ * onState({state, until}) says how things stand: 'connecting', 'live', 'polling', or 'waiting'
+ * until a time. onFailed(cid, text): the server refused a message. */
 
-const SOCKET_OPEN_MS = 2000;        // a WebSocket that is not open by then counts as blocked
-const POLL_OPEN_MS = 5000;          // the first poll is answered at once
-const POLL_HELD_MS = 35000;         // later ones are held for 25 s at most; beyond this the line is dead
-const PROBE_EVERY_MS = 25000;       // how often a silent WebSocket is asked whether it still lives
+const SOCKET_OPEN_MS = 2000; // a WebSocket that is not open by then counts as blocked
+const POLL_OPEN_MS = 5000; // the first poll is answered at once
+const POLL_HELD_MS = 35000; // later ones are held for 25 s at most; beyond this the line is dead
+const PROBE_EVERY_MS = 25000; // how often a silent WebSocket is asked whether it still lives
 const PROBE_WAIT_MS = 5000;
-const RETRY_FIRST_MS = 500;         // doubles with each failure
+const RETRY_FIRST_MS = 500; // doubles with each failure
 const RETRY_MAX_MS = 30000;
-const UPGRADE_FIRST_MS = 15000;     // how soon long polling tries a WebSocket again; doubles, too
+const UPGRADE_FIRST_MS = 15000; // how soon long polling tries a WebSocket again; doubles, too
 const UPGRADE_MAX_MS = 300000;
-const SEEN_MAX = 1000;              // cids remembered to drop doubles
+const SEEN_MAX = 1000; // cids remembered to drop doubles
 
-export const randomId = () => Array.from(crypto.getRandomValues(new Uint8Array(12)),
-                                         (byte) => byte.toString(16).padStart(2, '0')).join('');
+export const randomId = () =>
+    Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) =>
+        byte.toString(16).padStart(2, '0'),
+    ).join('');
 
-/* Between half of `ms` and all of it: a thousand pages that lost their server together must not come back together. */
+/* Between half of `ms` and all of it: a thousand pages that lost their server together must not
+ * come back together. */
 const jitter = (ms) => ms * (0.5 + Math.random() / 2);
 
-/* One WebSocket. open() is true once the room's history has come; `closed` settles when it has gone, for whatever reason. */
+/* One WebSocket. open() is true once the room's history has come; `closed` settles when it has
+ * gone, for whatever reason. */
 class SocketLink {
     state = 'live';
-    #url; #socket; #onEvent; #settle; #probe; #deadline;
+    #url;
+    #socket;
+    #onEvent;
+    #settle;
+    #probe;
+    #deadline;
 
     constructor(query, onEvent) {
-        this.#url = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws?${query}`;
+        const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
+        this.#url = `${scheme}://${location.host}/ws?${query}`;
         this.#onEvent = onEvent;
-        this.closed = new Promise((resolve) => { this.#settle = resolve; });
+        this.closed = new Promise((resolve) => {
+            this.#settle = resolve;
+        });
     }
 
     open() {
         return new Promise((resolve) => {
-            const timer = setTimeout(() => { this.timedOut = true; this.close(); }, SOCKET_OPEN_MS);
-            this.closed.then(() => { clearTimeout(timer); resolve(false); });
+            const timer = setTimeout(() => {
+                this.timedOut = true;
+                this.close();
+            }, SOCKET_OPEN_MS);
+            this.closed.then(() => {
+                clearTimeout(timer);
+                resolve(false);
+            });
             try {
                 this.#socket = new WebSocket(this.#url);
             } catch {
@@ -92,10 +111,14 @@ class SocketLink {
     }
 }
 
-/* Long polling with the same face. Its requests are one after the other in each direction, which keeps messages in order. */
+/* Long polling with the same face. Its requests are one after the other in each direction, which
+ * keeps messages in order. */
 class PollingLink {
     state = 'polling';
-    #query; #session; #onEvent; #settle;
+    #query;
+    #session;
+    #onEvent;
+    #settle;
     #abort = new AbortController();
     #sending = Promise.resolve();
 
@@ -104,7 +127,9 @@ class PollingLink {
         this.#query = query;
         this.#session = session;
         this.#onEvent = onEvent;
-        this.closed = new Promise((resolve) => { this.#settle = resolve; });
+        this.closed = new Promise((resolve) => {
+            this.#settle = resolve;
+        });
     }
 
     async open() {
@@ -129,7 +154,9 @@ class PollingLink {
     }
 
     async #run() {
-        while (await this.#poll(POLL_HELD_MS)) { /* each turn has handed on its events */ }
+        while (await this.#poll(POLL_HELD_MS)) {
+            /* each turn has handed on its events */
+        }
     }
 
     async #poll(timeout) {
@@ -151,10 +178,13 @@ class PollingLink {
         if (this.#abort.signal.aborted) {
             return;
         }
-        const answer = await this.#fetch(`/api/send?${this.#session}`,
-                                         {method: 'POST', body: JSON.stringify(event)}, POLL_OPEN_MS);
+        const answer = await this.#fetch(
+            `/api/send?${this.#session}`,
+            {method: 'POST', body: JSON.stringify(event)},
+            POLL_OPEN_MS,
+        );
         if (!answer || answer.body.code === 'no_session') {
-            this.close();           // the outbox still has it: it goes out again over the next link
+            this.close(); // the outbox still has it: it goes out again over the next link
         } else if (!this.#abort.signal.aborted) {
             this.#onEvent(answer.body);
         }
@@ -166,7 +196,11 @@ class PollingLink {
         const timer = setTimeout(stop, timeout);
         this.#abort.signal.addEventListener('abort', stop);
         try {
-            const response = await fetch(url, {...options, cache: 'no-store', signal: limit.signal});
+            const response = await fetch(url, {
+                ...options,
+                cache: 'no-store',
+                signal: limit.signal,
+            });
             return {ok: response.ok, body: await response.json()};
         } catch {
             return null;
@@ -178,17 +212,21 @@ class PollingLink {
 }
 
 export class Connection {
-    #room; #name; #onEvent; #onState; #onFailed;
+    #room;
+    #name;
+    #onEvent;
+    #onState;
+    #onFailed;
     #session = randomId();
-    #last;                          // id of the last message that the page has: "EPOCH-SEQ", or ''
-    #presence = '';                 // version of the list of people that the page has
-    #outbox = [];                   // {cid, text, id}: sent or to be sent, and not yet seen in the room
+    #last; // id of the last message that the page has: "EPOCH-SEQ", or ''
+    #presence = ''; // version of the list of people that the page has
+    #outbox = []; // {cid, text, id}: sent or to be sent, and not yet seen in the room
     #seen = new Set();
     #link = null;
-    #next = null;                   // a WebSocket that stands ready to take over from long polling
+    #next = null; // a WebSocket that stands ready to take over from long polling
     #stopped = false;
-    #socketFailures = 0;            // in a row, to open
-    #preferPolling = false;         // it was the only way the last time
+    #socketFailures = 0; // in a row, to open
+    #preferPolling = false; // it was the only way the last time
     #wake = () => {};
 
     constructor({room, name, onEvent, onState, onFailed}) {
@@ -200,7 +238,9 @@ export class Connection {
         this.#last = '';
     }
 
-    start() { this.#run(); }
+    start() {
+        this.#run();
+    }
 
     stop() {
         this.#stopped = true;
@@ -216,20 +256,25 @@ export class Connection {
         return message.cid;
     }
 
-    typing() { this.#link?.send({type: 'typing'}); }
+    typing() {
+        this.#link?.send({type: 'typing'});
+    }
 
-    /* The user, or the browser, believes that now is a good time: for the next attempt, or to see whether the line lives. */
+    /* The user, or the browser, believes that now is a good time: for the next attempt, or to see
+     * whether the line lives. */
     nudge() {
         this.#wake();
         this.#link?.check();
     }
 
-    get unsent() { return this.#outbox.length; }
+    get unsent() {
+        return this.#outbox.length;
+    }
 
     async #run() {
         let failures = 0;
         while (!this.#stopped) {
-            const link = this.#next ?? await this.#open();
+            const link = this.#next ?? (await this.#open());
             this.#next = null;
             if (this.#stopped) {
                 link?.close();
@@ -246,8 +291,9 @@ export class Connection {
         }
     }
 
-    /* A link that is open and has told the history, or null. Polling comes first where it was the only way the last time;
-     * otherwise it is tried after a WebSocket has hung once or failed twice. */
+    /* A link that is open and has told the history, or null. Polling comes first where it was the
+     * only way the last time; otherwise it is tried after a WebSocket has hung once or failed
+     * twice. */
     async #open() {
         this.#onState({state: 'connecting'});
         if (this.#preferPolling) {
@@ -281,8 +327,12 @@ export class Connection {
 
     async #openPolling() {
         const session = new URLSearchParams({room: this.#room, session: this.#session});
-        const link = new PollingLink(() => this.#query(), session, (event) => this.#receive(event));
-        return await link.open() ? link : null;
+        const link = new PollingLink(
+            () => this.#query(),
+            session,
+            (event) => this.#receive(event),
+        );
+        return (await link.open()) ? link : null;
     }
 
     async #use(link) {
@@ -299,7 +349,9 @@ export class Connection {
     /* Now and then, while polling does the work: is there a way for a WebSocket by now? */
     async #upgrade(polling) {
         let gone = false;
-        polling.closed.then(() => { gone = true; });
+        polling.closed.then(() => {
+            gone = true;
+        });
         for (let wait = UPGRADE_FIRST_MS; ; wait = Math.min(wait * 2, UPGRADE_MAX_MS)) {
             await Promise.race([this.#sleep(jitter(wait)), polling.closed]);
             if (gone || this.#stopped) {
@@ -327,53 +379,67 @@ export class Connection {
     #sleep(ms) {
         return new Promise((resolve) => {
             const timer = setTimeout(resolve, ms);
-            this.#wake = () => { clearTimeout(timer); resolve(); };
+            this.#wake = () => {
+                clearTimeout(timer);
+                resolve();
+            };
         });
     }
 
     #query() {
-        return new URLSearchParams({room: this.#room, name: this.#name, session: this.#session,
-                                    after: this.#last, presence: this.#presence});
+        return new URLSearchParams({
+            room: this.#room,
+            name: this.#name,
+            session: this.#session,
+            after: this.#last,
+            presence: this.#presence,
+        });
     }
 
-    #post({cid, text}) { this.#link?.send({type: 'message', cid, text}); }
+    #post({cid, text}) {
+        this.#link?.send({type: 'message', cid, text});
+    }
 
     #receive(event) {
         if (this.#stopped) {
             return;
         }
         switch (event.type) {
-        case 'history': {
-            const restarted = this.#last !== '' && epochOf(event.last) !== epochOf(this.#last);
-            this.#onEvent({...event, restarted, messages: event.messages.filter((m) => this.#isNew(m))});
-            if (!this.#passed(event.last)) {
-                this.#last = event.last;
+            case 'history': {
+                const restarted = this.#last !== '' && epochOf(event.last) !== epochOf(this.#last);
+                this.#onEvent({
+                    ...event,
+                    restarted,
+                    messages: event.messages.filter((m) => this.#isNew(m)),
+                });
+                if (!this.#passed(event.last)) {
+                    this.#last = event.last;
+                }
+                this.#outbox = this.#outbox.filter(({id}) => !id || !this.#passed(id));
+                break;
             }
-            this.#outbox = this.#outbox.filter(({id}) => !id || !this.#passed(id));
-            break;
-        }
-        case 'message':
-            if (this.#isNew(event)) {
+            case 'message':
+                if (this.#isNew(event)) {
+                    this.#onEvent(event);
+                }
+                break;
+            case 'ack':
+                this.#acknowledge(event);
+                break;
+            case 'error':
+                this.#outbox = this.#outbox.filter(({cid}) => cid !== event.cid);
+                if (event.cid) {
+                    this.#onFailed(event.cid, event.text);
+                } else {
+                    this.#onEvent(event);
+                }
+                break;
+            case 'presence':
+                this.#presence = String(event.version);
                 this.#onEvent(event);
-            }
-            break;
-        case 'ack':
-            this.#acknowledge(event);
-            break;
-        case 'error':
-            this.#outbox = this.#outbox.filter(({cid}) => cid !== event.cid);
-            if (event.cid) {
-                this.#onFailed(event.cid, event.text);
-            } else {
+                break;
+            default:
                 this.#onEvent(event);
-            }
-            break;
-        case 'presence':
-            this.#presence = String(event.version);
-            this.#onEvent(event);
-            break;
-        default:
-            this.#onEvent(event);
         }
     }
 
@@ -394,11 +460,16 @@ export class Connection {
         return true;
     }
 
-    /* The room has it. The outbox keeps it till it has come by as a message, too: the server may die between the two. */
+    /* The room has it. The outbox keeps it till it has come by as a message, too: the server may
+     * die between the two. */
     #acknowledge({cid, id}) {
         const passed = this.#passed(id);
         this.#outbox = this.#outbox.filter((message) => message.cid !== cid || !passed);
-        this.#outbox.filter((message) => message.cid === cid).forEach((message) => { message.id = id; });
+        this.#outbox
+            .filter((message) => message.cid === cid)
+            .forEach((message) => {
+                message.id = id;
+            });
     }
 
     #passed(id) {
