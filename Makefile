@@ -11,7 +11,8 @@ AR ?= ar
 B ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
-VERSION = 0.1.0
+VERSION != sed -n 's/.*define GUST_VERSION "\([^"]*\)".*/\1/p' util/version.h
+FUZZ_SECONDS ?= 20
 
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
        -Wundef -Wwrite-strings -Wformat-security
@@ -51,8 +52,8 @@ ASAN = B=build-asan WERROR=-Werror OPT="-O1 -g -fno-omit-frame-pointer -DGUST_DE
        SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
 ASAN_ENV = ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
 
-.PHONY: all lib demos tests benches programs run check $(CHECKS) check-oom unit unit-oom stats bench docs install \
-        uninstall clean
+.PHONY: all lib demos tests benches programs run check $(CHECKS) check-oom unit unit-oom fuzz \
+        fuzz-run stats bench docs install uninstall clean
 
 all: lib demos
 
@@ -64,7 +65,7 @@ tests: $(TESTS) $(SERVERS)
 
 benches: $(BENCHES)
 
-programs: lib demos tests benches
+programs: lib demos tests benches $(FUZZ_OBJS)
 
 $(B)/libgust.a: $(LIB_OBJS) $(B)/rules.mk
 	@echo "  AR $@"; rm -f $@; $(AR) rcs $@ $(LIB_OBJS)
@@ -146,6 +147,19 @@ lint:
 	@$(SUBMAKE) CC=clang B=build-lint/clang WERROR=-Werror OPT=-O0 HARDEN= programs
 	@sh tools/test.sh tools/lint.sh
 
+# Each target for FUZZ_SECONDS; what it finds interesting stays in build-fuzz/corpus/NAME.
+fuzz:
+	@sh tools/need.sh $(NEED_RUN) clang
+	@$(SUBMAKE) CC=clang B=build-fuzz OPT="-O1 -g -DGUST_DEBUG=1" HARDEN= \
+	    SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" fuzz-run
+
+fuzz-run: $(FUZZERS)
+	@for target in $(FUZZERS); do \
+	    corpus=$(B)/corpus/$$(basename $$target); mkdir -p $$corpus; \
+	    $$target -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=2 -rss_limit_mb=1024 \
+	        -print_final_stats=1 -artifact_prefix=$(B)/ $$corpus || exit 1; \
+	done
+
 stats:
 	@sh tools/stats.sh
 
@@ -168,4 +182,4 @@ uninstall:
 	    $(DESTDIR)$(PREFIX)/lib/pkgconfig/gust.pc
 
 clean:
-	rm -rf build build-asan build-lint
+	rm -rf build build-asan build-lint build-fuzz

@@ -21,6 +21,7 @@
 #include <gust/str.h>
 #include <gust/time.h>
 #include <gust/utf8.h>
+#include <gust/version.h>
 
 #include <gust/ioloop.h>
 #include <gust/periodic.h>

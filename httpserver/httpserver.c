@@ -1,13 +1,10 @@
 /* The server: options, listening, connections, and stopping. */
 #include <gust/limits.h>
 #include <gust/log.h>
+#include <gust/version.h>
 
 #include "httpserver/http_internal.h"
 #include "util/alloc_internal.h"
-
-#ifndef GUST_VERSION
-#define GUST_VERSION "0.1.0"
-#endif
 
 #define MAX_SERVER_HEADER 128
 #define MAX_FIELDS 1000

@@ -92,6 +92,7 @@ rules() {
     support=$(list tests/support/*.c)
     tests=$(list tests/*_test.c)
     servers=$(list tests/interop/server.c)
+    fuzzers=$(list tests/fuzz/*.c)
     benches=$(list tests/bench/*.c)
     shared=$(echo "$benches" | grep -x 'tests/bench/bench\.c' || :)
     echo "LIB_OBJS = $(echo "$lib" | grep . | objects)"
@@ -101,9 +102,11 @@ rules() {
     {
         programs TESTS tests "\$(B)/libsupport.a $gust \$(TEST_LIBS)" $tests
         programs SERVERS tests "$gust" $servers
+        programs FUZZERS fuzz "\$(B)/libsupport.a $gust -fsanitize=fuzzer" $fuzzers
         programs BENCHES bench "$(echo "$shared" | grep . | objects) $gust" \
             $(echo "$benches" | grep -vxF "$shared")
     }
+    echo "FUZZ_OBJS = $(echo "$fuzzers" | grep . | objects)"
     echo "OOM_TESTS = $(echo "$tests" | grep -E 'oom|sweep' |
         sed -e 's|^|$(B)/|' -e 's|\.c$||' | tr '\n' ' ')"
     demos=
@@ -114,11 +117,11 @@ rules() {
     done
     echo "DEMOS =$demos"
     { echo "$lib"; echo "$support"; echo "$tests"; echo "$servers"; echo "$benches"
-      list demos/*/*.c; } | grep . | compile
+      echo "$fuzzers"; list demos/*/*.c; } | grep . | compile
 }
 
 lay_headers
-mkdir -p "$B/tests" "$B/demos" "$B/bench" "$B/obj"
+mkdir -p "$B/tests" "$B/demos" "$B/bench" "$B/fuzz" "$B/obj"
 rules >"$B/rules.mk.new.$$"
 if cmp -s "$B/rules.mk.new.$$" "$B/rules.mk"; then
     rm -f "$B/rules.mk.new.$$"
