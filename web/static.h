@@ -2,8 +2,8 @@
  *
  *     static const gust_static_options files = {.root = "static",
  *                                               .default_filename = "index.html"};
- *     { "/static/" "*path", &gust_static_file_handler, .arg = &files },
- *     { "/robots.txt", &gust_static_file_handler, .arg = &files },
+ *     { "/static/" "*path", .handler = &gust_static_file_handler, .arg = &files },
+ *     { "/robots.txt", .handler = &gust_static_file_handler, .arg = &files },
  *
  * The file's name is the route's last argument, or, where the route has none,
  * the whole path of the request. GET and HEAD; ETag and Last-Modified from the

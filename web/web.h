@@ -11,7 +11,7 @@
  *         return gust_handler_writef(h, "Hello, %.*s", GUST_FMT(name));
  *     }
  *     static const gust_handler_class hello = {.name = "hello", .get = get};
- *     static const gust_route routes[] = {{"/", &hello}, {0}};
+ *     static const gust_route routes[] = {{"/", .handler = &hello}, {0}};
  *
  *     gust_application_new(routes, NULL, &app);
  *     gust_application_listen(app, loop, 8888, "127.0.0.1", NULL, NULL);
