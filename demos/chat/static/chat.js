@@ -85,6 +85,7 @@ const log = {
     pending: new Map(), // cid of a message on its way -> its line
     newest: null, // {name, time}: the last message, to group the next one with it
     unseen: 0, // messages below the part of the log that is in view
+    sticks: true, // the newest line is in view, and stays there when the view changes its size
 
     clear() {
         $('log').replaceChildren();
@@ -404,7 +405,7 @@ function receive(event, entering) {
         case 'history':
             if (event.restarted) {
                 log.note(
-                    'The server was restarted. What is above is known to this page only.',
+                    'The server was restarted: it has forgotten what is above.',
                     'restart',
                 );
             } else if (event.gap && !entering) {
@@ -626,7 +627,8 @@ $('composer-text').addEventListener('input', () => {
     sayTyping();
 });
 $('scroll').addEventListener('scroll', () => {
-    if (log.isAtEnd()) {
+    log.sticks = log.isAtEnd();
+    if (log.sticks) {
         log.unseen = 0;
     }
     log.showJump();
@@ -639,9 +641,9 @@ $('retry').addEventListener('click', () => connection.nudge());
 $('copy-link').addEventListener('click', copyLink);
 $('me').addEventListener('click', askName);
 $('name-form').addEventListener('submit', setName);
-$('name-dialog').addEventListener('cancel', (event) => {
+$('name-dialog').addEventListener('close', () => {
     if (me.name === '') {
-        event.preventDefault();
+        askName();
     }
 });
 $('open-side').addEventListener('click', () => openSide(true));
@@ -678,7 +680,7 @@ addEventListener('hashchange', () => {
     }
 });
 addEventListener('focus', () => unread.clear());
-addEventListener('resize', () => log.showJump());
+new ResizeObserver(() => (log.sticks ? log.toEnd() : log.showJump())).observe($('scroll'));
 addEventListener('online', () => connection?.nudge());
 document.addEventListener('visibilitychange', () => {
     if (!document.hidden) {
