@@ -41,4 +41,14 @@ static inline bool gust__size_mul(size_t a, size_t b, size_t *out)
     return true;
 }
 
+/* A length from the wire as a size of memory. False where it does not fit. */
+static inline bool gust__u64_to_size(uint64_t value, size_t *out)
+{
+    if (value > SIZE_MAX) {
+        return false;
+    }
+    *out = (size_t)value;
+    return true;
+}
+
 #endif
