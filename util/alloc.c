@@ -33,8 +33,14 @@ void gust_set_allocator(const gust_allocator *allocator)
     current = allocator != NULL ? *allocator : libc_allocator;
 }
 
+/* Larger blocks would break differences of pointers, and are a mistake anyway. */
+#define LARGEST ((size_t)PTRDIFF_MAX / 2)
+
 void *gust__malloc(size_t size)
 {
+    if (size > LARGEST) {
+        return NULL;
+    }
     return current.malloc_fn(size != 0 ? size : 1, current.user);
 }
 
@@ -53,6 +59,9 @@ void *gust__calloc(size_t count, size_t size)
 
 void *gust__realloc(void *ptr, size_t size)
 {
+    if (size > LARGEST) {
+        return NULL;
+    }
     return current.realloc_fn(ptr, size != 0 ? size : 1, current.user);
 }
 

@@ -1,6 +1,7 @@
 /* Allocation inside the library, and arithmetic on sizes that can't overflow.
  *
- * Nothing here logs or aborts; failure is NULL, or false. */
+ * Nothing here logs or aborts; failure is NULL, or false. More than half of
+ * PTRDIFF_MAX is never asked of the allocator; a size of 0 counts as 1. */
 #ifndef GUST_ALLOC_INTERNAL_H
 #define GUST_ALLOC_INTERNAL_H
 
