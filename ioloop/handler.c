@@ -59,9 +59,9 @@ int gust_ioloop_watch(gust_ioloop *loop, gust_watcher *watcher, int fd, unsigned
     GUST_CHECK(fn != NULL && (events & ~(unsigned)(WANTED | GUST_ERROR)) == 0, -EINVAL);
     GUST_CHECK(fd >= 0, -EBADF);
     GUST_CHECK(!gust__is_foreign(loop), GUST_ETHREAD);
-    GUST_CHECK(!loop->closed, GUST_ECLOSED);
-    GUST_CHECK(watcher->events == 0, GUST_ESTATE);
+    GUST_CHECK(loop->poller != NULL, GUST_ECLOSED);
     GUST_CHECK(table_get(loop, fd) == NULL, -EEXIST);
+    GUST_CHECK(watcher->events == 0, GUST_ESTATE);
     GUST_TRY(table_reach(loop, fd));
 
     uint32_t generation = (loop->generation + 1) & GENERATION_MASK;
@@ -82,6 +82,7 @@ int gust_ioloop_rewatch(gust_ioloop *loop, gust_watcher *watcher, unsigned event
     GUST_CHECK((events & ~(unsigned)(WANTED | GUST_ERROR)) == 0, -EINVAL);
     GUST_CHECK(watcher->events != 0, GUST_ENOENT);
     GUST_CHECK(!gust__is_foreign(loop), GUST_ETHREAD);
+    GUST_CHECK(loop->poller != NULL, GUST_ECLOSED);
     check(loop, watcher);
     unsigned marked = (events & WANTED) | GUST__REGISTERED;
     if (marked == watcher->events) {
@@ -98,10 +99,13 @@ void gust_ioloop_unwatch(gust_ioloop *loop, gust_watcher *watcher)
     if (watcher->events == 0) {
         return;
     }
+    GUST_ASSERT(!gust__is_foreign(loop));
     check(loop, watcher);
-    /* what the kernel says to it changes nothing: the descriptor may be gone */
-    (void)loop->poller->ops->set(loop->poller, watcher->fd, watcher->generation, watcher->events,
-                                 0);
+    if (loop->poller != NULL) {
+        /* what the kernel says to it changes nothing: the descriptor may be gone */
+        (void)loop->poller->ops->set(loop->poller, watcher->fd, watcher->generation,
+                                     watcher->events, 0);
+    }
     watcher->events = 0;
     loop->watchers[watcher->fd] = NULL;
 }

@@ -5,6 +5,8 @@
  * that a timer limits. */
 #include <unistd.h>
 
+#include <gust/log.h>
+
 #include "ioloop/ioloop_internal.h"
 #include "util/alloc_internal.h"
 
@@ -28,6 +30,14 @@ static void check(const gust_ioloop *loop)
 }
 
 /* ---- Life ------------------------------------------------------------- */
+
+static void close_poller(gust_ioloop *loop)
+{
+    if (loop->poller != NULL) {
+        loop->poller->ops->destroy(loop->poller);
+        loop->poller = NULL;
+    }
+}
 
 static int loop_init(gust_ioloop *loop, const gust_ioloop_options *options)
 {
@@ -55,7 +65,7 @@ static int loop_init(gust_ioloop *loop, const gust_ioloop_options *options)
     return 0;
 
 fail_poller:
-    loop->poller->ops->destroy(loop->poller);
+    close_poller(loop);
     gust__handlers_close(loop, false);
 fail_callbacks:
     gust__callbacks_deinit(loop);
@@ -87,22 +97,25 @@ int gust_ioloop_new(const gust_ioloop_options *options, gust_ioloop **out_loop)
 }
 
 /* Layers above go first, while there still is a loop that they can take leave
- * of. In a forked child the poller's set is the parent's too: it is closed, never
- * changed. */
+ * of; but in a forked child the poller does, whose set is the parent's too:
+ * taking a descriptor out of it would take it from the parent. */
 int gust_ioloop_close(gust_ioloop *loop, bool all_fds)
 {
     GUST_CHECK(atomic_load(&loop->owner) == NULL, GUST_ESTATE);
     if (loop->closed) {
         return 0;
     }
+    if (loop->pid != getpid()) {
+        close_poller(loop);
+    }
     gust__deferred_run(loop);
     gust__locals_close(loop);
-    gust__deferred_drop(loop);
+    gust__deferred_run(loop);
     check(loop);
     loop->closed = true;
     gust__signals_close(loop);
     gust__callbacks_close(loop);
-    loop->poller->ops->destroy(loop->poller);
+    close_poller(loop);
     gust__waker_close(loop);
     gust__handlers_close(loop, all_fds);
     gust__timers_close(loop);
@@ -157,7 +170,7 @@ const gust_sys *gust_ioloop_sys(const gust_ioloop *loop)
 
 const char *gust_ioloop_poller_name(const gust_ioloop *loop)
 {
-    return loop->closed ? "closed" : loop->poller->ops->name;
+    return loop->poller == NULL ? "closed" : loop->poller->ops->name;
 }
 
 /* ---- One iteration ---------------------------------------------------- */
@@ -214,12 +227,23 @@ static void run_ready(gust_ioloop *loop)
     check(loop);
 }
 
+/* A signal ends a wait; anything else ends the run, told once. */
+static int wait_failed(const gust_ioloop *loop, int code)
+{
+    if (code == -EINTR) {
+        return 0;
+    }
+    GUST_LOG(GUST_LOG_GENERAL, GUST_LOG_ERROR, "the loop ends, waiting with %s failed: %s",
+             gust_ioloop_poller_name(loop), gust_err_text(code));
+    return code;
+}
+
 /* Wait and deliver. Returns 0, or the code of a poller that has failed. */
 static int run_events(gust_ioloop *loop, gust_time timeout)
 {
     int count = wait_for_events(loop, timeout);
     if (GUST_UNLIKELY(count < 0)) {
-        return count == -EINTR ? 0 : count;
+        return wait_failed(loop, count);
     }
     gust__handlers_dispatch(loop, count);
     gust__deferred_run(loop);

@@ -71,18 +71,23 @@ typedef struct gust_ioloop_options {
  * Returns 0, -ENOMEM, -EINVAL for an unknown poller, -EMFILE and its like. */
 int gust_ioloop_new(const gust_ioloop_options *options, gust_ioloop **out_loop);
 
-/* Close the loop: free its poller and its queues. Its callbacks never run
- * any more and callbacks added later are dropped silently.
+/* Close the loop: run the deferred work, let the layers above take leave, give
+ * back its signals, free its poller and its queues. Its callbacks and timers
+ * never run any more; callbacks added later are refused with GUST_ECLOSED.
  *
- * all_fds  also close(2) every descriptor that still has a handler
- * Only after start() has returned; GUST_ESTATE from within. */
+ * all_fds  also close(2) every descriptor that add_handler() still watches;
+ *          the owners of watchers close theirs
+ * Watchers and timers may be unwatched and disarmed afterwards, harmlessly.
+ * Only after start() has returned; GUST_ESTATE from within. Twice is allowed,
+ * and so is a forked child: what the parent watches stays. */
 int gust_ioloop_close(gust_ioloop *loop, bool all_fds);
 
 /* Close the loop if it is open, and free it. NULL is allowed. */
 void gust_ioloop_free(gust_ioloop *loop);
 
 /* The loop that runs on this thread, or else the one that was made current;
- * NULL where there is none. Any thread. */
+ * NULL where there is none. A loop that is freed on the thread where it is
+ * current is so no longer; others have to forget it themselves. Any thread. */
 gust_ioloop *gust_ioloop_current(void);
 
 /* Make `loop` the thread's current one (NULL: none). Any thread. */
@@ -90,8 +95,9 @@ void gust_ioloop_make_current(gust_ioloop *loop);
 
 /* Run until gust_ioloop_stop(). May be called again afterwards.
  *
- * Returns 0 after a stop, GUST_ESTATE when it runs already or is closed, or
- * the code of a poller that failed for good (never spins on one). */
+ * Returns 0 after a stop, GUST_ESTATE when it runs already, is closed, or was
+ * made before fork(2); or the code of a poller that failed for good, which goes to
+ * the log as well (never spins on one). */
 int gust_ioloop_start(gust_ioloop *loop);
 
 /* How long gust_ioloop_run() runs. */
@@ -129,8 +135,9 @@ typedef void gust_fd_fn(gust_ioloop *loop, int fd, unsigned events, void *user);
 /* Call fn whenever one of `events` holds for fd. fn sees what was asked for,
  * plus ERROR. One handler per descriptor.
  *
+ * events  READ, WRITE, both, or NONE: only errors; others are -EINVAL
  * Returns 0, -EEXIST for a second handler, -EPERM for what can't be polled (a
- * regular file), -EBADF, -ENOMEM. */
+ * regular file), -EBADF, -ENOSPC, -ENOMEM, GUST_ECLOSED. */
 int gust_ioloop_add_handler(gust_ioloop *loop, int fd, unsigned events, gust_fd_fn *fn, void *user);
 
 /* Replace the wanted events. Returns 0, GUST_ENOENT for an unknown fd, or as
@@ -153,12 +160,14 @@ struct gust_watcher {
     uint32_t generation : 20; /* tells this registration from earlier ones of the same fd */
 };
 
-/* Watch fd with `watcher`, which must stay in place until unwatch. Returns as
- * gust_ioloop_add_handler(). */
+/* Watch fd with `watcher`, which must stay in place until unwatch; its fn may
+ * unwatch and free it. Returns as gust_ioloop_add_handler(), and GUST_ESTATE when
+ * the watcher watches another descriptor already. */
 int gust_ioloop_watch(gust_ioloop *loop, gust_watcher *watcher, int fd, unsigned events,
                       gust_watcher_fn *fn);
 
-/* Replace the wanted events; nothing happens when they are the same. */
+/* Replace the wanted events; nothing happens when they are the same. Returns
+ * as gust_ioloop_update_handler(). */
 int gust_ioloop_rewatch(gust_ioloop *loop, gust_watcher *watcher, unsigned events);
 
 /* Stop watching. Harmless on a watcher that watches nothing. */
@@ -175,12 +184,15 @@ typedef void gust_callback_fn(gust_ioloop *loop, void *user);
  * Cost on the loop's thread: a store; no malloc once the queue has grown. */
 int gust_ioloop_add_callback(gust_ioloop *loop, gust_callback_fn *fn, void *user);
 
-/* The same, from inside a signal handler: no malloc, no lock.
+/* The same, from inside a signal handler: no malloc, no lock. Not after the loop
+ * was closed: restore the signal's disposition before.
  * Returns 0, or -EAGAIN when 64 such callbacks are waiting already. */
 int gust_ioloop_add_callback_from_signal(gust_ioloop *loop, gust_callback_fn *fn, void *user);
 
 /* Deferred work: run once before the loop waits again (steps 3 and 6), in
- * order. Embedded like a watcher; {0} is one that is not queued. */
+ * order. What is deferred meanwhile runs in the same step, so work that defers
+ * itself from within would never end: that is what callbacks are for. Embedded
+ * like a watcher; {0} is one that is not queued. */
 typedef struct gust_deferred gust_deferred;
 typedef void gust_deferred_fn(gust_ioloop *loop, gust_deferred *deferred);
 struct gust_deferred {
@@ -190,7 +202,7 @@ struct gust_deferred {
 };
 
 /* Queue `deferred`; nothing happens when it is queued already. It must stay in
- * place until it has run. */
+ * place until it runs; its fn may free it. */
 void gust_ioloop_defer(gust_ioloop *loop, gust_deferred *deferred, gust_deferred_fn *fn);
 
 /* ---- Timers ----------------------------------------------------------- */
@@ -201,8 +213,11 @@ typedef uint64_t gust_timeout;
 /* Call fn(loop, user) at `when` on the loop's clock, or after `delay`; what
  * lies in the past is called next iteration. Once.
  *
- * out_timeout  what remove_timeout takes; may be NULL
- * Returns 0 or -ENOMEM. */
+ * when         nothing comes before it, and as little after as the poller's
+ *              unit (1 ms for most) and the other work allow
+ * delay        from the clock's time now, not from the iteration's
+ * out_timeout  what remove_timeout takes, never 0; may be NULL
+ * Returns 0, -ENOMEM or GUST_ECLOSED. */
 int gust_ioloop_call_at(gust_ioloop *loop, gust_time when, gust_callback_fn *fn, void *user,
                         gust_timeout *out_timeout);
 int gust_ioloop_call_later(gust_ioloop *loop, gust_time delay, gust_callback_fn *fn, void *user,
@@ -223,7 +238,8 @@ struct gust_timer {
 };
 
 /* Arm `timer` for `when`, or move it there when it is armed. Cost: O(log n).
- * Returns 0 or -ENOMEM (it is then as it was). */
+ * Returns 0, -ENOMEM or GUST_ECLOSED (it is then as it was). A timer that its own
+ * callback arms again, before it arms another, is certain to find memory. */
 int gust_ioloop_arm(gust_ioloop *loop, gust_timer *timer, gust_time when, gust_timer_fn *fn);
 
 /* Disarm; harmless when it is not armed. From within any callback: it will not
@@ -242,9 +258,11 @@ gust_time gust_ioloop_armed_for(const gust_ioloop *loop, const gust_timer *timer
 typedef void gust_signal_fn(gust_ioloop *loop, int signo, void *user);
 
 /* Call fn on the loop whenever the process gets `signo`; several deliveries
- * before the loop comes to it are one. One function per signal and process.
+ * before the loop comes to it are one. One function per signal and process;
+ * interrupted system calls of the program are restarted (SA_RESTART).
  *
- * Returns 0, -EEXIST when a loop has it already, -EINVAL, -errno of sigaction(2). */
+ * Returns 0, -EEXIST when a loop has it already, -EINVAL for what can't be caught
+ * and for faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL), GUST_ECLOSED. */
 int gust_ioloop_add_signal(gust_ioloop *loop, int signo, gust_signal_fn *fn, void *user);
 
 /* Give the signal its earlier disposition back. Unknown ones are ignored. */
@@ -256,7 +274,7 @@ void gust_ioloop_remove_signal(gust_ioloop *loop, int signo);
  *
  * The first call with a key makes a zeroed block of key->size bytes and calls
  * key->init on it; later calls return the same block. key->deinit is called
- * when the loop is closed, newest first.
+ * when the loop is closed, newest first: what init asked for goes after it.
  *
  * key  static; compared by address
  * Returns 0, -ENOMEM, or what init returned. Cost: a walk over the keys of

@@ -104,7 +104,7 @@ struct gust_ioloop {
     uint32_t generation; /* of the newest registration */
     gust_time now;
     const gust_sys *sys;
-    struct gust_poller *poller;
+    struct gust_poller *poller;  /* NULL once it is closed */
     _Atomic(const void *) owner; /* who runs it: gust__thread(), or NULL. Any thread */
     struct gust__ring ring;
     gust_deferred *deferred; /* oldest */
@@ -167,7 +167,6 @@ void gust__calls_close(gust_ioloop *loop);
 
 /* local.c */
 void gust__deferred_run(gust_ioloop *loop);
-void gust__deferred_drop(gust_ioloop *loop);
 void gust__locals_close(gust_ioloop *loop);
 
 /* waker.c */

@@ -42,13 +42,6 @@ void gust__deferred_run(gust_ioloop *loop)
     }
 }
 
-void gust__deferred_drop(gust_ioloop *loop)
-{
-    while (loop->deferred != NULL) {
-        deferred_take(loop);
-    }
-}
-
 static struct gust__local *local_find(const gust_ioloop *loop, const gust_local_key *key)
 {
     struct gust__local *local = loop->locals;

@@ -147,6 +147,7 @@ int gust_ioloop_arm(gust_ioloop *loop, gust_timer *timer, gust_time when, gust_t
 void gust_ioloop_disarm(gust_ioloop *loop, gust_timer *timer)
 {
     struct gust__timers *timers = &loop->timers;
+    GUST_ASSERT(!gust__is_foreign(loop));
     if (timer->place == 0) {
         return;
     }
