@@ -38,7 +38,7 @@ extern "C" {
  *
  * root              the folder, absolute or from the current one
  * default_filename  the file that answers for a folder, as "index.html"; NULL:
- *                   folders are 404. A folder without its last '/' is redirected
+ *                   folders are 403. A folder without its last '/' is redirected
  * no_symlinks       refuse links also within root
  * max_age           seconds, for Cache-Control and Expires; 0: neither, except
  *                   for requests with an argument `v`: ten years */
@@ -55,12 +55,12 @@ extern const gust_handler_class gust_static_file_handler;
 typedef struct gust_static_file_instance {
     gust_handler handler;
     const gust_static_options *options;
-    int fd;        /* -1: none */
+    bool is_open; /* is fd ours? */
+    int fd;
     int64_t size;  /* of the file */
-    int64_t at;    /* the next byte to send */
-    int64_t end;   /* behind the last one */
     int64_t mtime; /* seconds since 1970 */
-    char *piece;   /* what one read brings; NULL until it is needed */
+    int64_t at;    /* the next byte to read */
+    int64_t end;   /* behind the last one */
 } gust_static_file_instance;
 
 /* The Content-Type that goes with a file's name, by its extension:
