@@ -106,6 +106,9 @@ bool gust_utf8_feed(gust_utf8 *u, gust_str bytes)
     const unsigned char *p = (const unsigned char *)bytes.ptr;
     uint64_t state = u->state;
     size_t at = 0;
+    if (bytes.len == 0) {
+        return state != FAILED;
+    }
     while (bytes.len - at >= BLOCK && state != FAILED) {
         size_t skipped = state == START ? skip_ascii(p + at, bytes.len - at) : 0;
         at += skipped;
