@@ -157,7 +157,7 @@ fuzz-run: $(FUZZERS)
 	@for target in $(FUZZERS); do \
 	    corpus=$(B)/corpus/$$(basename $$target); mkdir -p $$corpus; \
 	    $$target -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=2 -rss_limit_mb=1024 \
-	        -print_final_stats=1 -artifact_prefix=$(B)/ $$corpus || exit 1; \
+	        -verbosity=0 -print_final_stats=1 -artifact_prefix=$(B)/ $$corpus || exit 1; \
 	done
 
 stats:
