@@ -25,11 +25,31 @@ bool gust_header_name_is_valid(gust_str name)
     return name.len > 0;
 }
 
+static bool is_value_byte(unsigned char c)
+{
+    return (c >= 0x20 && c != 0x7f) || c == '\t';
+}
+
+/* Might one of eight bytes be below 0x20 or be 0x7f? May err towards yes. */
+static bool word_is_suspect(const char *bytes)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t highs = UINT64_C(0x8080808080808080);
+    uint64_t w;
+    memcpy(&w, bytes, sizeof w);
+    uint64_t low = (w - ones * 0x20) & ~w;
+    uint64_t del = w ^ (ones * 0x7f);
+    return ((low | ((del - ones) & ~del)) & highs) != 0;
+}
+
 bool gust_header_value_is_valid(gust_str value)
 {
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.ptr[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f) {
+    size_t i = 0;
+    while (i + 8 <= value.len && !word_is_suspect(value.ptr + i)) {
+        i += 8;
+    }
+    for (; i < value.len; i++) {
+        if (!is_value_byte((unsigned char)value.ptr[i])) {
             return false;
         }
     }

@@ -95,16 +95,19 @@ struct gust_request {
     gust_str host_name;
     const char *trailer; /* copied bytes of the trailer fields */
     struct gust__http_parser parser;
-    struct gust__http_field fields[];
+    _Alignas(16) struct gust__http_field fields[];
 };
 
 /* The constant part of every response's head, made anew once a second:
- * "HTTP/1.1 200 OK\r\n" "Server: ...\r\nDate: ...\r\n". */
+ * "HTTP/1.1 200 OK\r\n" "Server: ...\r\nDate: ...\r\n", and behind it, for the
+ * content type that came last, "Content-Type: ...\r\nContent-Length: ". */
 struct gust__head_cache {
     gust_time until; /* on the loop's clock */
     size_t status_len;
     size_t len;
-    char bytes[256];
+    size_t plain_len; /* with the content type; 0: none is kept */
+    gust_str content_type; /* lies in bytes */
+    char bytes[512];
 };
 
 struct gust_httpserver {

@@ -7,6 +7,16 @@
 
 /* ---- Memory ---------------------------------------------------------------- */
 
+/* Memory that comes with the request, behind its fields: the arena's first
+ * piece, which is all that a plain request uses. */
+#define INLINE_BYTES 2048
+
+static size_t fields_size(const gust_httpserver *server)
+{
+    size_t size = server->options.max_headers * sizeof(struct gust__http_field);
+    return (size + GUST__ARENA_ALIGN - 1) & ~(GUST__ARENA_ALIGN - 1);
+}
+
 static gust_request *take_free(gust_httpserver *server)
 {
     gust_request *req = server->free_requests;
@@ -15,8 +25,7 @@ static gust_request *take_free(gust_httpserver *server)
         server->free_count--;
         return req;
     }
-    size_t fields = server->options.max_headers * sizeof(struct gust__http_field);
-    return gust__malloc(sizeof *req + fields);
+    return gust__malloc(sizeof *req + fields_size(server) + INLINE_BYTES);
 }
 
 int gust__request_new(struct gust__conn *conn, gust_request **out_req)
@@ -30,7 +39,8 @@ int gust__request_new(struct gust__conn *conn, gust_request **out_req)
     memset(req, 0, offsetof(gust_request, parser));
     req->conn = conn;
     req->server = server;
-    req->arena.pool = server->arena_pool;
+    gust__arena_init_in(&req->arena, server->arena_pool, (char *)req->fields + fields_size(server),
+                        INLINE_BYTES);
     req->max_body = server->options.max_body_size;
     req->body_timeout = server->options.body_timeout;
     req->response_left = -1;
@@ -44,7 +54,9 @@ int gust__request_new(struct gust__conn *conn, gust_request **out_req)
 static void destroy(gust_request *req)
 {
     gust_httpserver *server = req->server;
-    gust_arena_deinit(&req->arena);
+    if (req->arena.block != NULL || req->arena.hooks != NULL) {
+        gust_arena_deinit(&req->arena);
+    }
     if (req->buffer.cap > 0) {
         gust_buf_deinit(&req->buffer);
     }

@@ -60,16 +60,30 @@ static void refresh_head(gust_httpserver *server, gust_time now)
     gust_httpdate_format(p, wall / GUST_SECONDS(1));
     p = put(p + DATE_LEN, LIT("\r\n"));
     h->len = (size_t)(p - h->bytes);
+    h->plain_len = 0;
+    h->content_type = gust_str_make(NULL, 0);
     h->until = now + GUST_SECONDS(1) - wall % GUST_SECONDS(1);
 }
 
-static const struct gust__head_cache *head_cache(gust_httpserver *server)
+static struct gust__head_cache *head_cache(gust_httpserver *server)
 {
     gust_time now = gust_ioloop_now(server->loop);
-    if (now >= server->head.until) {
+    if (GUST_UNLIKELY(now >= server->head.until)) {
         refresh_head(server, now);
     }
     return &server->head;
+}
+
+/* Longest content type that is kept behind the constant part. */
+#define MAX_KEPT_TYPE 128
+
+static GUST_NOINLINE void keep_type(struct gust__head_cache *h, gust_str type)
+{
+    char *p = put(h->bytes + h->len, LIT("Content-Type: "));
+    h->content_type = lit(p, type.len);
+    p = put(p, type);
+    p = put(p, LIT("\r\nContent-Length: "));
+    h->plain_len = (size_t)(p - h->bytes);
 }
 
 /* ---- Deciding ----------------------------------------------------------------- */
@@ -230,7 +244,7 @@ static char *put_connection(char *p, const gust_request *req, const struct frami
 static char *put_head(char *p, gust_request *req, const gust_response *response, gust_str reason,
                       const struct gust__head_cache *cache, const struct framing *f)
 {
-    if (response->status == 200 && response->reason.len == 0 && !f->own_server && !f->own_date) {
+    if (reason.len == 0 && !f->own_server && !f->own_date) {
         p = put(p, lit(cache->bytes, cache->len));
     } else {
         p = put_status(p, response->status, reason);
@@ -265,8 +279,10 @@ static int send_head(gust_request *req, const gust_response *response, const str
                      gust_str body, gust_str *out_rest)
 {
     const struct gust__head_cache *cache = head_cache(req->server);
-    gust_str reason =
-        response->reason.len > 0 ? response->reason : gust_http_reason(response->status);
+    gust_str reason = response->reason;
+    if (reason.len == 0 && response->status != 200) {
+        reason = gust_http_reason(response->status);
+    }
     size_t size = head_size(cache, response, reason);
     gust_iostream *s = req->conn->s;
     *out_rest = body;
@@ -308,7 +324,7 @@ static int check_response(const gust_request *req, const gust_response *response
     return 0;
 }
 
-static bool is_connected(const gust_request *req)
+static inline bool is_connected(const gust_request *req)
 {
     return req->conn != NULL && !gust_iostream_is_closed(req->conn->s);
 }
@@ -319,6 +335,69 @@ static void give_up(gust_request *req)
     if (req->conn != NULL) {
         gust__conn_abort(req->conn);
     }
+}
+
+/* ---- The plain response -----------------------------------------------------------
+
+ * A 200 with a body to a whole HTTP/1.1 request on a connection that goes on:
+ * all of its head is constant for a second but the length and the fields of the
+ * program. What is not exactly that takes the general way below. */
+
+/* Does no field decide about the head's other parts? */
+static bool has_plain_fields(const gust_headers *headers)
+{
+    const uint64_t special =
+        UINT64_C(1) << GUST_HTTP_CONTENT_LENGTH | UINT64_C(1) << GUST_HTTP_TRANSFER_ENCODING |
+        UINT64_C(1) << GUST_HTTP_CONNECTION | UINT64_C(1) << GUST_HTTP_DATE |
+        UINT64_C(1) << GUST_HTTP_SERVER;
+    _Static_assert(GUST_HTTP_SERVER < 64 && GUST_HTTP_DATE < 64, "they fit the set");
+    for (size_t i = 0; headers != NULL && i < headers->count; i++) {
+        if (headers->items[i].id < 64 && (special >> headers->items[i].id & 1)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_plain(const gust_request *req, const gust_response *response)
+{
+    const unsigned state =
+        GUST__R_COMPLETE | GUST__R_CLOSE | GUST__R_STARTED | GUST__R_FINISHED;
+    return response->status == 200 && response->reason.len == 0 && req->parser.minor == 1 &&
+           req->parser.method_id != GUST_HTTP_HEAD && (req->flags & state) == GUST__R_COMPLETE &&
+           response->content_type.len - 1 < MAX_KEPT_TYPE && has_plain_fields(response->headers) &&
+           is_connected(req) && !must_close(req);
+}
+
+/* Returns false, with nothing done, where it can't be sent this way. */
+static bool respond_plain(gust_request *req, const gust_response *response, gust_str body)
+{
+    struct gust__head_cache *cache = head_cache(req->server);
+    gust_str type = response->content_type;
+    if (!gust_str_eq(type, cache->content_type)) {
+        if (!gust_header_value_is_valid(type)) {
+            return false;
+        }
+        keep_type(cache, type);
+    }
+    size_t size = cache->plain_len + sizeof "18446744073709551615\r\n\r\n" +
+                  fields_size(response->headers) + body.len;
+    char *room;
+    if (size > MAX_ROOM || gust_iostream_reserve(req->conn->s, size, &room) != 0) {
+        return false;
+    }
+    char *p = put(room, lit(cache->bytes, cache->plain_len));
+    p += gust_u64_to_dec(p, body.len);
+    p = put(p, LIT("\r\n"));
+    if (response->headers != NULL) {
+        p = put_fields(p, response->headers);
+    }
+    p = put(p, LIT("\r\n"));
+    if (body.len > 0) {
+        p = put(p, body);
+    }
+    gust_iostream_commit(req->conn->s, (size_t)(p - room));
+    return true;
 }
 
 /* ---- Whole responses -------------------------------------------------------------- */
@@ -360,6 +439,10 @@ static void finish(gust_request *req, int status)
 
 int gust_request_respond(gust_request *req, const gust_response *response, gust_str body)
 {
+    if (is_plain(req, response) && respond_plain(req, response, body)) {
+        finish(req, 200);
+        return 0;
+    }
     GUST_TRY(respond(req, response, &body));
     if (body.len > 0 && gust_iostream_write(req->conn->s, body, NULL, NULL) != 0) {
         give_up(req);

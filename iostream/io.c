@@ -10,6 +10,7 @@
 /* Most recycled pieces kept; what is above goes back to malloc. */
 #define KEEP_CHUNKS 64
 #define KEEP_OUTS 256
+#define KEEP_SEGS 256
 
 static int io_init(gust_ioloop *loop, void *block)
 {
@@ -42,6 +43,11 @@ static void io_deinit(gust_ioloop *loop, void *block)
         struct gust__out *out = io->free_outs;
         io->free_outs = (struct gust__out *)(void *)out->next;
         gust__free(out);
+    }
+    while (io->free_segs != NULL) {
+        struct gust__seg *seg = io->free_segs;
+        io->free_segs = seg->next;
+        gust__free(seg);
     }
     gust__free(io->kicks);
     gust__free(io->recv_buf);
@@ -105,6 +111,28 @@ void gust__out_release(struct gust__io *io, struct gust__out *out)
     out->next = (gust_iostream *)(void *)io->free_outs;
     io->free_outs = out;
     io->free_out_count++;
+}
+
+struct gust__seg *gust__io_seg(struct gust__io *io)
+{
+    struct gust__seg *seg = io->free_segs;
+    if (seg == NULL) {
+        return gust__malloc(sizeof *seg);
+    }
+    io->free_segs = seg->next;
+    io->free_seg_count--;
+    return seg;
+}
+
+void gust__io_seg_free(struct gust__io *io, struct gust__seg *seg)
+{
+    if (io->free_seg_count >= KEEP_SEGS) {
+        gust__free(seg);
+        return;
+    }
+    seg->next = io->free_segs;
+    io->free_segs = seg;
+    io->free_seg_count++;
 }
 
 /* ---- The work before the loop waits ------------------------------------ */

@@ -12,8 +12,6 @@
  * A stream is freed when its last reference goes: its own, one for each list of
  * the loop that it stands in, one for each event that is being handled, and
  * those of gust_iostream_ref(). */
-#include <gust/limits.h>
-
 #include "iostream/iostream_internal.h"
 #include "util/alloc_internal.h"
 
@@ -340,36 +338,4 @@ int gust_iostream_fd(const gust_iostream *s)
 void *gust_iostream_user(const gust_iostream *s)
 {
     return s->user;
-}
-
-/* ---- Limits ---------------------------------------------------------------- */
-
-static size_t or_default(size_t value, size_t otherwise)
-{
-    return value != 0 ? value : otherwise;
-}
-
-size_t gust__max_buffer(const gust_iostream *s)
-{
-    return or_default(s->options->max_buffer_size, GUST_DEFAULT_MAX_BUFFER_SIZE);
-}
-
-size_t gust__max_write(const gust_iostream *s)
-{
-    return or_default(s->options->max_write_buffer_size, GUST_DEFAULT_WRITE_HARD_LIMIT);
-}
-
-size_t gust__high_water(const gust_iostream *s)
-{
-    return or_default(s->options->write_high_water, GUST_DEFAULT_WRITE_HIGH_WATER);
-}
-
-size_t gust__low_water(const gust_iostream *s)
-{
-    return or_default(s->options->write_low_water, GUST_DEFAULT_WRITE_LOW_WATER);
-}
-
-gust_time gust__write_timeout(const gust_iostream *s)
-{
-    return s->options->write_timeout;
 }

@@ -14,6 +14,7 @@
 #define GUST_IOSTREAM_INTERNAL_H
 
 #include <gust/iostream.h>
+#include <gust/limits.h>
 
 #include "util/check_internal.h"
 
@@ -140,6 +141,8 @@ struct gust__io {
     size_t free_chunk_count;
     struct gust__out *free_outs;
     size_t free_out_count;
+    struct gust__seg *free_segs;
+    size_t free_seg_count;
     gust_iostream *dirty; /* streams to be flushed, in order */
     gust_iostream *dirty_tail;
     gust_iostream *closing; /* streams whose close is to be told, in order */
@@ -207,7 +210,10 @@ static inline size_t gust__in_size(const gust_iostream *s)
 
 /* verbs.c */
 int gust__verbs_get(gust_iostream *s, struct gust__verbs **out_verbs);
-bool gust__verb_is_pending(const gust_iostream *s);
+static inline bool gust__verb_is_pending(const gust_iostream *s)
+{
+    return s->verbs != NULL && s->verbs->kind != GUST__VERB_NONE;
+}
 size_t gust__verb_reader(gust_iostream *s, gust_str data, void *user);
 void gust__verb_at_eof(gust_iostream *s);           /* a pending verb can't be satisfied */
 void gust__verb_fail(gust_iostream *s, int status); /* end the pending verb */
@@ -229,17 +235,37 @@ void gust__io_closing(gust_iostream *s);
 struct gust__chunk *gust__io_chunk(struct gust__io *io);
 void gust__io_chunk_free(struct gust__io *io, struct gust__chunk *chunk);
 struct gust__out *gust__io_out(struct gust__io *io);
+struct gust__seg *gust__io_seg(struct gust__io *io);
+void gust__io_seg_free(struct gust__io *io, struct gust__seg *seg);
 
 /* socket.c */
 extern const gust_iostream_transport gust__socket_transport;
 int gust__stream_of_accepted(gust_ioloop *loop, int fd, struct gust__stream_group *group,
                              gust_iostream **out_s);
 
-/* limits with their defaults */
-size_t gust__max_buffer(const gust_iostream *s);
-size_t gust__max_write(const gust_iostream *s);
-size_t gust__high_water(const gust_iostream *s);
-size_t gust__low_water(const gust_iostream *s);
-gust_time gust__write_timeout(const gust_iostream *s);
+/* Limits with their defaults. */
+static inline size_t gust__max_buffer(const gust_iostream *s)
+{
+    size_t n = s->options->max_buffer_size;
+    return n != 0 ? n : GUST_DEFAULT_MAX_BUFFER_SIZE;
+}
+
+static inline size_t gust__max_write(const gust_iostream *s)
+{
+    size_t n = s->options->max_write_buffer_size;
+    return n != 0 ? n : GUST_DEFAULT_WRITE_HARD_LIMIT;
+}
+
+static inline size_t gust__high_water(const gust_iostream *s)
+{
+    size_t n = s->options->write_high_water;
+    return n != 0 ? n : GUST_DEFAULT_WRITE_HIGH_WATER;
+}
+
+static inline size_t gust__low_water(const gust_iostream *s)
+{
+    size_t n = s->options->write_low_water;
+    return n != 0 ? n : GUST_DEFAULT_WRITE_LOW_WATER;
+}
 
 #endif

@@ -13,7 +13,7 @@
 /* Reads per event at most, so that one fast peer can't hold up the others. */
 #define MAX_ROUNDS 4
 
-static gust_reader_fn *current_reader(const gust_iostream *s)
+static inline gust_reader_fn *current_reader(const gust_iostream *s)
 {
     if (gust__verb_is_pending(s)) {
         return gust__verb_reader;
@@ -21,7 +21,7 @@ static gust_reader_fn *current_reader(const gust_iostream *s)
     return s->cb != NULL ? s->cb->reader : NULL;
 }
 
-static bool somebody_reads(const gust_iostream *s)
+static inline bool somebody_reads(const gust_iostream *s)
 {
     return !gust__is(s, GUST__S_PAUSED | GUST__S_CONNECTING) && current_reader(s) != NULL;
 }

@@ -18,11 +18,6 @@ int gust__verbs_get(gust_iostream *s, struct gust__verbs **out_verbs)
     return 0;
 }
 
-bool gust__verb_is_pending(const gust_iostream *s)
-{
-    return s->verbs != NULL && s->verbs->kind != GUST__VERB_NONE;
-}
-
 /* ---- Matching --------------------------------------------------------------- */
 
 /* Not yet; and "this read can't be satisfied any more". */

@@ -24,11 +24,10 @@ static void release_chunk(struct gust__io *io, struct gust__seg *seg)
 
 static void release_plain(struct gust__io *io, struct gust__seg *seg)
 {
-    (void)io;
     if (seg->free_fn != NULL) {
         seg->free_fn(seg->owner);
     }
-    gust__free(seg);
+    gust__io_seg_free(io, seg);
 }
 
 static void release_shared(void *owner)
@@ -237,7 +236,7 @@ static int write_seg(gust_iostream *s, gust_str data, void (*free_fn)(void *owne
         }
         return 0;
     }
-    struct gust__seg *seg = gust__malloc(sizeof *seg);
+    struct gust__seg *seg = gust__io_seg(s->io);
     if (seg == NULL) {
         return -ENOMEM;
     }
@@ -362,11 +361,25 @@ static int gather(const struct gust__out *out, struct iovec *iov, size_t *out_to
     return n;
 }
 
+/* One system call. *out_total is what it was offered. */
+static ssize_t send_some(gust_iostream *s, size_t *out_total)
+{
+    struct gust__out *out = s->out;
+    if (out->head == out->tail) {
+        struct iovec one = {(void *)(uintptr_t)out->head->ptr, out->head->len};
+        *out_total = one.iov_len;
+        return s->ops->writev(s, s->transport, &one, 1);
+    }
+    struct iovec iov[MAX_IOV];
+    int count = gather(out, iov, out_total);
+    return s->ops->writev(s, s->transport, iov, count);
+}
+
 /* The kernel takes no more: wait for it, with a deadline for its next progress. */
 static void wait_writable(gust_iostream *s, bool progress)
 {
     struct gust__out *out = s->out;
-    gust_time timeout = gust__write_timeout(s);
+    gust_time timeout = s->options->write_timeout;
     if (timeout > 0 && (progress || out->deadline == GUST_NEVER)) {
         out->deadline = gust_ioloop_now(s->io->loop) + timeout;
         gust__stream_arm(s, out->deadline);
@@ -385,10 +398,8 @@ void gust__stream_flush(gust_iostream *s)
     }
     bool progress = false;
     while (out->queued > 0) {
-        struct iovec iov[MAX_IOV];
         size_t total;
-        int count = gather(out, iov, &total);
-        ssize_t n = s->ops->writev(s, s->transport, iov, count);
+        ssize_t n = send_some(s, &total);
         if (n > 0) {
             progress = true;
             advance(s->io, out, (size_t)n);
@@ -448,8 +459,21 @@ static void at_empty(gust_iostream *s)
     }
 }
 
+/* All is out and nobody waits for it: the usual case. */
+static bool is_plainly_done(const gust_iostream *s)
+{
+    const struct gust__out *out = s->out;
+    return out != NULL && out->queued == 0 && out->done_head == NULL && !out->dirty &&
+           !out->congested && !gust__is(s, GUST__S_CLOSED | GUST__S_CLOSING | GUST__S_SHUT);
+}
+
 void gust__stream_after_flush(gust_iostream *s)
 {
+    if (is_plainly_done(s) && s->out->head == NULL) {
+        gust__out_release(s->io, s->out);
+        s->out = NULL;
+        return;
+    }
     if (gust__is(s, GUST__S_CLOSED)) {
         return;
     }

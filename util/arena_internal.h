@@ -2,7 +2,7 @@
  *
  * Invariants
  *  1. next is aligned to GUST__ARENA_ALIGN, next <= end
- *  2. block is NULL iff next and end are
+ *  2. block is NULL iff next and end are, or lie in the piece given at init
  *  3. total is the sum of the sizes of the blocks */
 #ifndef GUST_ARENA_INTERNAL_H
 #define GUST_ARENA_INTERNAL_H
@@ -47,6 +47,14 @@ static inline void *gust__arena_alloc(gust_arena *a, size_t n)
         return ptr;
     }
     return gust__arena_alloc_slow(a, n);
+}
+
+/* An empty arena whose first `size` bytes are the caller's `piece`, which is
+ * aligned to GUST__ARENA_ALIGN and lives as long as the arena. */
+static inline void gust__arena_init_in(gust_arena *a, gust_arena_pool *pool, void *piece,
+                                       size_t size)
+{
+    *a = (gust_arena){.next = (char *)piece, .end = (char *)piece + size, .pool = pool};
 }
 
 /* How many bytes the next allocation can have without a new block. */

@@ -135,6 +135,14 @@ int gust_str_to_u64(gust_str s, uint64_t max, uint64_t *out_value)
 
 size_t gust_u64_to_dec(char *out, uint64_t value)
 {
+    if (value < 100) { /* most lengths and counts that are printed in a hurry */
+        bool two = value >= 10;
+        out[0] = digit_pairs[value * 2 + !two];
+        if (two) {
+            out[1] = digit_pairs[value * 2 + 1];
+        }
+        return two ? 2 : 1;
+    }
     char digits[20];
     size_t at = sizeof(digits);
     while (value >= 100) {
