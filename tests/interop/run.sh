@@ -34,6 +34,7 @@ export NODE_PATH
 
 [ $# -gt 0 ] || set -- "$here/../../build/tests/interop_server"
 port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+: >"$work/out"
 "$@" --port="$port" >"$work/out" 2>"$work/err" &
 pid=$!
 tries=0
