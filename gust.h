@@ -39,6 +39,7 @@
 #include <gust/static.h>
 #include <gust/web.h>
 
+#include <gust/websocket.h>
 #include <gust/websocket_codes.h>
 
 #endif

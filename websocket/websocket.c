@@ -11,7 +11,7 @@
  *
  * Time is the stream's one deadline: while open, the end of the silence that is
  * allowed, moved by each read (a store); while closing, the end of patience. */
-#include "websocket/websocket.h"
+#include <gust/websocket.h>
 
 #include <gust/limits.h>
 #include <gust/log.h>

@@ -200,6 +200,7 @@ gust_str gust_websocket_selected_subprotocol(const gust_websocket *ws);
 /* The round trip that the last answered keep-alive ping took; 0: none yet. */
 gust_time gust_websocket_round_trip(const gust_websocket *ws);
 
+/* The loop that it runs on. */
 gust_ioloop *gust_websocket_loop(const gust_websocket *ws);
 
 /* The stream below, for its options and its address; not for reading or
