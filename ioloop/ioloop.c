@@ -108,9 +108,9 @@ int gust_ioloop_close(gust_ioloop *loop, bool all_fds)
     if (loop->pid != getpid()) {
         close_poller(loop);
     }
-    gust__deferred_run(loop);
+    gust__deferred_finish(loop);
     gust__locals_close(loop);
-    gust__deferred_run(loop);
+    gust__deferred_finish(loop);
     check(loop);
     loop->closed = true;
     gust__signals_close(loop);
@@ -178,7 +178,7 @@ const char *gust_ioloop_poller_name(const gust_ioloop *loop)
 /* How long the next wait may last; -1: for ever. */
 static gust_time wait_time(const gust_ioloop *loop)
 {
-    if (loop->ring.head != loop->ring.tail) {
+    if (loop->ring.head != loop->ring.tail || loop->deferred != NULL) {
         return 0;
     }
     gust_time deadline = gust__timers_next(loop);

@@ -167,6 +167,7 @@ void gust__calls_close(gust_ioloop *loop);
 
 /* local.c */
 void gust__deferred_run(gust_ioloop *loop);
+void gust__deferred_finish(gust_ioloop *loop);
 void gust__locals_close(gust_ioloop *loop);
 
 /* waker.c */

@@ -22,23 +22,28 @@ void gust_ioloop_defer(gust_ioloop *loop, gust_deferred *deferred, gust_deferred
     loop->deferred_end = &deferred->next;
 }
 
-static gust_deferred *deferred_take(gust_ioloop *loop)
-{
-    gust_deferred *first = loop->deferred;
-    loop->deferred = first->next;
-    if (loop->deferred == NULL) {
-        loop->deferred_end = &loop->deferred;
-    }
-    first->queued = false;
-    return first;
-}
-
-/* Each is off the queue before its call: it may be queued again, or freed. */
+/* Those that are queued now; what they queue waits until the poller was asked
+ * once more, so that no chain of them keeps the descriptors waiting. Each is off
+ * the queue before its call: it may be queued again, or freed. */
 void gust__deferred_run(gust_ioloop *loop)
 {
-    while (loop->deferred != NULL) {
-        gust_deferred *first = deferred_take(loop);
-        first->fn(loop, first);
+    gust_deferred *next = loop->deferred;
+    loop->deferred = NULL;
+    loop->deferred_end = &loop->deferred;
+    while (next != NULL) {
+        gust_deferred *deferred = next;
+        next = deferred->next;
+        deferred->queued = false;
+        deferred->fn(loop, deferred);
+    }
+}
+
+/* All, with what they queue; for a loop that won't wait again. Bounded, since
+ * one that queues itself each time would never end. */
+void gust__deferred_finish(gust_ioloop *loop)
+{
+    for (int round = 0; round < 1000 && loop->deferred != NULL; round++) {
+        gust__deferred_run(loop);
     }
 }
 
