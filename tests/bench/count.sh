@@ -109,22 +109,22 @@ instr_one() { # server kind
     record "instr_$2" 1 "$1" instr "$each"
 }
 
-count_mallocs() { # prints the calls so far
-    kill -USR1 "$(pid_of gust_counted)"
+count_mallocs() { # server; prints the calls so far
+    kill -USR1 "$(pid_of "$1")"
     sleep 0.2
-    tail -n 1 "$OUT/gust_counted.log"
+    tail -n 1 "$OUT/$1.log"
 }
 
-mallocs_each() { # kind
-    instr_shape "$1"
-    client="$OUT/reqs --port=$(port_of gust_counted) --quiet"
+mallocs_each() { # server kind
+    instr_shape "$2"
+    client="$OUT/reqs --port=$(port_of "$1") --quiet"
     client="$client --connections=$connections --pipeline=$pipeline"
     $client --count="$few"
-    first=$(count_mallocs)
+    first=$(count_mallocs "$1")
     $client --count="$few"
-    second=$(count_mallocs)
+    second=$(count_mallocs "$1")
     $client --count="$many"
-    third=$(count_mallocs)
+    third=$(count_mallocs "$1")
     # What the connections themselves cost is in both differences and cancels.
     awk -v a="$first" -v b="$second" -v c="$third" \
         -v n=$(((many - few) * connections * pipeline)) \
@@ -132,11 +132,13 @@ mallocs_each() { # kind
 }
 
 part_mallocs() {
-    start gust_counted
-    for kind in alone c64 p16; do
-        record "instr_$kind" 1 gust mallocs "$(mallocs_each $kind)"
+    for server in $GUST; do
+        start "${server}_counted"
+        for kind in alone c64 p16; do
+            record "instr_$kind" 1 "$server" mallocs "$(mallocs_each "${server}_counted" $kind)"
+        done
+        stop "${server}_counted"
     done
-    stop gust_counted
 }
 
 part_instr() {
@@ -168,6 +170,6 @@ instr_table() {
     emit
     for server in $GUST; do
         bar "$server: instructions of a request, c64" "$(median instr_c64 "$server" instr)" "<=" 1500
+        bar "$server: mallocs of a request" "$(median instr_c64 "$server" mallocs)" "<=" 0
     done
-    [ -z "$GUST" ] || bar "gust: mallocs of a request" "$(median instr_c64 gust mallocs)" "<=" 0
 }

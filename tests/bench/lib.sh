@@ -77,6 +77,7 @@ server_command() { # name port; sets $command
     gust) command="$HELLO --port=$2 --address=127.0.0.1 --logging=none --etag=0" ;;
     gust_etag) command="$HELLO --port=$2 --address=127.0.0.1 --logging=none --etag=1" ;;
     gust_counted) command="$OUT/hello_counted --port=$2 --address=127.0.0.1 --logging=none --etag=0" ;;
+    gust_etag_counted) command="$OUT/hello_counted --port=$2 --address=127.0.0.1 --logging=none --etag=1" ;;
     gust_ws) command="$INTEROP --port=$2" ;;
     floor) command="$OUT/floor --port=$2 --length=$LENGTH" ;;
     wsfloor) command="$OUT/wsfloor --port=$2" ;;
