@@ -288,8 +288,11 @@ static int blank_lf(struct gust__http_parser *p, struct input *in)
         return fail(p, 400, "CR without LF after the header");
     }
     in->at++;
+    if (!p->in_trailer && !gust__http_head_rule(p, in->data)) {
+        return FAIL;
+    }
     p->phase = DONE;
-    return p->in_trailer || gust__http_head_rule(p, in->data) ? END : FAIL;
+    return END;
 }
 
 /* The first byte of a line: of the blank one, or of a field. H11. */
