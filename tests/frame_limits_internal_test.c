@@ -189,6 +189,23 @@ static void test_empty_fragments__limit(void **state)
     ws_peer_deinit(&p);
 }
 
+/* A length of which only zeros are there yet is not a zero length. */
+static void test_empty_fragments__length_that_is_not_all_there(void **state)
+{
+    struct ws_peer p;
+
+    (void)state;
+    ws_peer_init(&p, GUST__WS_CLIENT, &gust__ws_default_limits);
+    assert_int_equal(ws_peer_feed_many(&p, "\x02\x00", 2, 1), 0);
+    assert_int_equal(ws_peer_feed_many(&p, "\x00\x00", 2, 1023), 0);
+    assert_int_equal(ws_peer_feed_many(&p, "\x00\x7e", 2, 1), 0);
+    assert_int_equal(ws_peer_feed_many(&p, "\x00", 1, 1), 0);
+    assert_int_equal(ws_peer_feed_many(&p, "\x80", 1, 1), 0);
+    ws_peer_feed(&p, (const unsigned char *)"abc", 3);
+    assert_int_equal(p.parser.remaining, 125);
+    ws_peer_deinit(&p);
+}
+
 static void test_control_frames__limit_inside_a_message(void **state)
 {
     struct ws_peer p;
@@ -318,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_lengths__sum_beyond_64_bits),
         cmocka_unit_test(test_fragments__limit),
         cmocka_unit_test(test_empty_fragments__limit),
+        cmocka_unit_test(test_empty_fragments__length_that_is_not_all_there),
         cmocka_unit_test(test_control_frames__limit_inside_a_message),
         cmocka_unit_test(test_counters__stay_at_their_end),
         cmocka_unit_test(test_deflate__rsv1_marks_a_message),

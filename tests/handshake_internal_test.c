@@ -287,6 +287,9 @@ static const struct origin_row origin_rows[] = {
     {"http://[::1]x", "[::1]x", false},
     {"http://[]", "[]", false},
     {"http://[::1]", "::1", false},
+    {"http://my-host_9.example.org", "my-host_9.example.org", true},
+    {"http://-", "-", true},
+    {"http://example.org:*", "example.org:*", false},
 };
 
 static void test_origin_rows__same_or_not(void **state)
@@ -330,6 +333,12 @@ static const struct origin_row pattern_rows[] = {
     {"http://[::1]:9", "[::1]:9", true},
     {"null", "null", false},
     {"null", "*", false},
+    {"http://*.example.org", "*.example.org", false},
+    {"http://example.org:8080", "example.org:x", false},
+    {"http://example.org:*", "example.org:*", false},
+    {"http://a.", "*.", false},
+    {"http://a", "*.example.org", false},
+    {"http://xexample.org", "*.example.org", false},
     {"http://example.org", "", false},
     {"http://example.org", "https://", false},
 };
@@ -383,7 +392,7 @@ static void test_list__has_and_tokens(void **state)
     assert_true(gust__ws_list_has(GUST_STR("bad,good"), GUST_STR("GOOD")));
     assert_false(gust__ws_list_has(GUST_STR("bad,goodish"), GUST_STR("good")));
     assert_false(gust__ws_list_has(gust_str_make(NULL, 0), GUST_STR("good")));
-    assert_true(gust__ws_list_is_tokens(GUST_STR("chat.v1, a_b!#$%&'*+-^`|~0Z")));
+    assert_true(gust__ws_list_is_tokens(GUST_STR("chat.v1, a_b!#$%&'*+-^`|~09AZaz")));
     assert_false(gust__ws_list_is_tokens(GUST_STR("a, b c")));
     assert_false(gust__ws_list_is_tokens(GUST_STR("a\"b\"")));
     assert_false(gust__ws_list_is_tokens(GUST_STR("caf\xc3\xa9")));

@@ -324,7 +324,6 @@ static unsigned end_frame(struct gust__ws_parser *p)
         return 0;
     }
     p->open = 0;
-    p->message_bytes = 0;
     return GUST__WS_FRAME_END | GUST__WS_MESSAGE_END;
 }
 

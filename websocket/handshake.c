@@ -196,7 +196,7 @@ static int port_or(int port, int fallback)
 
 bool gust__ws_origin_is_same(gust_str origin, gust_str host)
 {
-    struct place from, to = {0};
+    struct place from = {0}, to = {0};
     int fallback;
 
     if (!parse_origin(origin, &from) || !parse_authority(host, false, &to)) {
@@ -226,7 +226,7 @@ static bool host_matches(gust_str host, gust_str pattern)
 
 bool gust__ws_origin_matches(gust_str origin, gust_str pattern)
 {
-    struct place from, like;
+    struct place from = {0}, like = {0};
     int fallback;
 
     if (!parse_origin(origin, &from)) {
