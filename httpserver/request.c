@@ -93,6 +93,7 @@ static void free_ended(gust_ioloop *loop, gust_deferred *deferred)
     while (req != NULL) {
         gust_request *next = req->next_free;
         req->depth--;
+        req->conn = NULL; /* it has let go of the request, and may be gone by now */
         gust__request_release(req);
         req = next;
     }
