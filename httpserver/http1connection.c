@@ -223,11 +223,20 @@ static bool tell_head(struct gust__conn *conn, gust_request *req)
         gust__request_release(req);
         return false;
     }
-    if (code != 0 && !gust__req_is(req, GUST__R_FINISHED)) {
+    if (code == GUST_PENDING) {
+        req->flags |= GUST__R_HELD;
+    } else if (code != 0 && !gust__req_is(req, GUST__R_FINISHED)) {
         delegate_failed(conn, code);
         return false;
     }
     return true;
+}
+
+/* The delegate is not ready for the body: the peer waits until resume_body(). */
+static void hold_body(struct gust__conn *conn)
+{
+    gust_iostream_pause(conn->s);
+    set_deadline(conn, GUST_NEVER);
 }
 
 static void begin(struct gust__conn *conn, const char *data, size_t head_len, size_t at_hand)
@@ -251,10 +260,12 @@ static void begin(struct gust__conn *conn, const char *data, size_t head_len, si
     if (!tell_head(conn, req)) {
         return;
     }
-    if (body) {
-        start_body(conn, head_len, at_hand);
-    } else {
+    if (!body) {
         message_complete(conn);
+    } else if (gust__req_is(req, GUST__R_HELD)) {
+        hold_body(conn);
+    } else {
+        start_body(conn, head_len, at_hand);
     }
 }
 
@@ -419,12 +430,19 @@ static void resume_body(gust_ioloop *loop, void *user)
     gust_request *req = user;
     struct gust__conn *conn = req->conn;
     req->depth--;
-    if (conn == NULL || conn->req != req || gust_iostream_is_closed(conn->s) ||
-        gust__req_is(req, GUST__R_FINISHED)) {
+    bool unwanted = gust__req_is(req, GUST__R_FINISHED) && !gust__req_is(req, GUST__R_DROP);
+    if (conn == NULL || conn->req != req || gust_iostream_is_closed(conn->s) || unwanted) {
         gust__request_release(req);
         return;
     }
     enter(conn);
+    if (gust__req_is(req, GUST__R_HELD)) {
+        req->flags &= ~(unsigned)GUST__R_HELD;
+        gust_iostream_resume(conn->s);
+        start_body(conn, 0, 0);
+        leave(conn);
+        return;
+    }
     gust_buf rest = req->pending;
     req->pending = (gust_buf){0};
     bool complete = gust__req_is(req, GUST__R_COMPLETE);
@@ -511,7 +529,7 @@ void gust__conn_response_done(gust_request *req)
         next_request(conn);
     } else if (!gust__req_is(req, GUST__R_CLOSE) && gust__conn_can_drain(req)) {
         req->flags |= GUST__R_DROP;
-        if (gust__req_is(req, GUST__R_BODY_PAUSED)) {
+        if (gust__req_is(req, GUST__R_BODY_PAUSED | GUST__R_HELD)) {
             gust__conn_resume_body(req);
         }
     } else {
@@ -566,18 +584,10 @@ static size_t reader(gust_iostream *s, gust_str data, void *user)
     size_t n = data.len;
     enter(conn);
     switch (conn->state) {
-    case GUST__CONN_HEAD:
-        n = read_head(conn, data);
-        break;
-    case GUST__CONN_BODY:
-        n = read_body(conn, data);
-        break;
-    case GUST__CONN_WAIT:
-        n = 0;
-        break;
-    default:
-        n = read_linger(conn, data);
-        break;
+    case GUST__CONN_HEAD: n = read_head(conn, data); break;
+    case GUST__CONN_BODY: n = read_body(conn, data); break;
+    case GUST__CONN_WAIT: n = 0; break;
+    default: n = read_linger(conn, data); break;
     }
     leave(conn);
     return n;

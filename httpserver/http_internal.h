@@ -67,7 +67,8 @@ enum gust__request_flags {
     GUST__R_GONE_TOLD = 1 << 9,   /* on_connection_close was called */
     GUST__R_EXPECT = 1 << 10,     /* the peer waits for 100 Continue */
     GUST__R_DROP = 1 << 11,       /* the rest of the body is read and dropped */
-    GUST__R_MAX_SET = 1 << 12     /* by set_max_body_size */
+    GUST__R_MAX_SET = 1 << 12,    /* by set_max_body_size */
+    GUST__R_HELD = 1 << 13        /* headers_received said GUST_PENDING */
 };
 
 struct gust_request {
@@ -81,12 +82,12 @@ struct gust_request {
     uint16_t depth; /* delegate functions on the stack */
     uint16_t status;
     gust_time start;
-    gust_time end;         /* 0 while it runs */
-    gust_time body_by;     /* when the whole body must be there */
-    int64_t max_body;      /* -1: none */
+    gust_time end;     /* 0 while it runs */
+    gust_time body_by; /* when the whole body must be there */
+    int64_t max_body;  /* -1: none */
     gust_time body_timeout;
-    int64_t body_left;     /* of a Content-Length body still to come */
-    int64_t response_left; /* promised by Content-Length; -1: nothing promised */
+    int64_t body_left;             /* of a Content-Length body still to come */
+    int64_t response_left;         /* promised by Content-Length; -1: nothing promised */
     struct gust__chunked *chunked; /* NULL: not chunked */
     gust_str body;
     gust_buf buffer;  /* a body that came in pieces */
@@ -105,7 +106,7 @@ struct gust__head_cache {
     gust_time until; /* on the loop's clock */
     size_t status_len;
     size_t len;
-    size_t plain_len; /* with the content type; 0: none is kept */
+    size_t plain_len;      /* with the content type; 0: none is kept */
     gust_str content_type; /* lies in bytes */
     char bytes[512];
 };
@@ -153,7 +154,7 @@ bool gust__conn_can_drain(const gust_request *req);
 
 /* request.c */
 int gust__request_new(struct gust__conn *conn, gust_request **out_req);
-void gust__request_release(gust_request *req); /* if finished and not in use */
+void gust__request_release(gust_request *req);       /* if finished and not in use */
 void gust__request_release_later(gust_request *req); /* its user is still on the stack */
 int gust__request_set_head(gust_request *req, const char *data, size_t len);
 int gust__request_keep_trailer(gust_request *req, const char *data, size_t len);
