@@ -35,7 +35,11 @@ count() { # log, exit status
 
 run() { # program
     case $1 in
-        *.sh) name=$(basename "$1" .sh) log=build/$name.log; set -- sh "$1" ;;
+        *.sh)
+            name=$(echo "${1%.sh}" | sed 's|^tests/||')
+            log=build/$(basename "$name").log
+            set -- sh "$1"
+            ;;
         *) name=$(basename "$1") log=$1.log ;;
     esac
     mkdir -p build
