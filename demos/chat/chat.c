@@ -435,10 +435,20 @@ static int fail(const char *what, int status)
     return 1;
 }
 
+static void stop(gust_ioloop *loop, void *user)
+{
+    (void)user;
+    gust_ioloop_stop(loop);
+}
+
+/* Say goodbye to the sockets, and give them a moment to answer. */
 static void on_signal(gust_ioloop *loop, int signo, void *user)
 {
     (void)signo, (void)user;
-    gust_ioloop_stop(loop);
+    size_t count = gust_websocket_close_all(loop, GUST_WEBSOCKET_CLOSE_GOING_AWAY, GUST_STR(""));
+    if (count == 0 || gust_ioloop_call_later(loop, GUST_MILLIS(500), stop, NULL, NULL) != 0) {
+        gust_ioloop_stop(loop);
+    }
 }
 
 /* Serve until a signal says to stop. */
