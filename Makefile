@@ -45,15 +45,16 @@ NEED_INTEROP = $(NEED_RUN) curl python3-websockets nodejs node-ws
 NEED_BROWSER = $(NEED_RUN) nodejs node-ws chromium
 NEED_BENCH = $(NEED_RUN)
 # check-asan has run what check-oom runs.
-CHECKS = check-unit check-asan check-pollers lint check-docs check-install check-interop \
+CHECKS = check-unit check-asan check-tsan check-pollers lint check-docs check-install check-interop \
          check-browser
 
 ASAN = B=build-asan WERROR=-Werror OPT="-O1 -g -fno-omit-frame-pointer -DGUST_DEBUG=1" HARDEN= \
        SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
+TSAN = B=build-tsan WERROR=-Werror OPT="-O1 -g -DGUST_DEBUG=1" HARDEN= SAN=-fsanitize=thread
 ASAN_ENV = ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
 
-.PHONY: all lib demos tests benches programs run check $(CHECKS) check-oom unit unit-oom fuzz \
-        fuzz-run stats bench docs install uninstall clean
+.PHONY: all lib demos tests benches programs run check $(CHECKS) check-oom unit unit-oom \
+        unit-threads fuzz fuzz-run stats bench docs install uninstall clean
 
 all: lib demos
 
@@ -104,6 +105,13 @@ check-asan:
 	@sh tools/need.sh $(NEED_UNIT)
 	@$(SUBMAKE) $(ASAN) tests
 	@$(ASAN_ENV) $(REMAKE) $(ASAN) unit
+
+check-tsan:
+	@sh tools/need.sh $(NEED_UNIT)
+	@$(SUBMAKE) $(TSAN) unit-threads
+
+unit-threads: $(THREAD_TESTS)
+	@sh tools/test.sh $(THREAD_TESTS)
 
 check-pollers:
 	@sh tools/need.sh $(NEED_UNIT)
@@ -182,4 +190,4 @@ uninstall:
 	    $(DESTDIR)$(PREFIX)/lib/pkgconfig/gust.pc
 
 clean:
-	rm -rf build build-asan build-lint build-fuzz
+	rm -rf build build-asan build-tsan build-lint build-fuzz

@@ -16,6 +16,7 @@ public_headers() {
     list gust.h
 }
 objects() { sed -e 's|^|$(B)/obj/|' -e 's|\.c$|.o|' | tr '\n' ' '; }
+built() { sed -e 's|^|$(B)/|' -e 's|\.c$||' | tr '\n' ' '; }
 
 lay_headers() {
     mkdir -p "$B/include/gust"
@@ -107,8 +108,8 @@ rules() {
             $(echo "$benches" | grep -vxF "$shared")
     }
     echo "FUZZ_OBJS = $(echo "$fuzzers" | grep . | objects)"
-    echo "OOM_TESTS = $(echo "$tests" | grep -E 'oom|sweep' |
-        sed -e 's|^|$(B)/|' -e 's|\.c$||' | tr '\n' ' ')"
+    echo "OOM_TESTS = $(echo "$tests" | grep -E 'oom|sweep' | built)"
+    echo "THREAD_TESTS = $(echo "$tests" | grep thread | built)"
     demos=
     for dir in $(list -d demos/*/ | sed 's|/$||'); do
         [ -n "$(list "$dir"/*.c)" ] || continue
