@@ -145,8 +145,7 @@ static void flush_dirty(struct gust__io *io)
     while (s != NULL) {
         gust_iostream *next = s->out->next;
         s->out->dirty = false;
-        gust__stream_flush(s);
-        gust__stream_after_flush(s);
+        gust__stream_settle(s);
         gust_iostream_unref(s);
         s = next;
     }
@@ -161,8 +160,7 @@ static void offer_kicked(struct gust__io *io)
         gust__set(s, GUST__S_DISPATCH);
         gust__stream_offer(s);
         gust__unset(s, GUST__S_DISPATCH);
-        gust__stream_flush(s);
-        gust__stream_after_flush(s);
+        gust__stream_settle(s);
         gust_iostream_unref(s);
     }
     size_t rest = io->kick_count - count;

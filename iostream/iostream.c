@@ -181,8 +181,7 @@ void gust_iostream_ready(gust_iostream *s, unsigned events)
     handle_events(s, events);
     gust__unset(s, GUST__S_DISPATCH);
     if (s->out != NULL || gust__is(s, GUST__S_SHUT | GUST__S_CLOSING)) {
-        gust__stream_flush(s);
-        gust__stream_after_flush(s);
+        gust__stream_settle(s);
     }
     gust_iostream_unref(s);
 }

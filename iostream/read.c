@@ -198,6 +198,17 @@ static size_t chunk_size(const gust_iostream *s)
     return n == 0 || n > GUST__RECV_SIZE ? GUST__RECV_SIZE : n;
 }
 
+/* A read gave no bytes but `code`. Returns true when it is to be tried again. */
+static bool nothing_read(gust_iostream *s, ssize_t code)
+{
+    if (code == 0) {
+        at_eof(s);
+    } else if (code != -EAGAIN && code != -EINTR) {
+        gust_iostream_close_with(s, (int)code);
+    }
+    return code == -EINTR;
+}
+
 /* One read. Returns the bytes read, or 0 when there is nothing more to do. */
 static size_t read_once(gust_iostream *s)
 {
@@ -207,14 +218,7 @@ static size_t read_once(gust_iostream *s)
     if (n > 0) {
         return received(s, io->recv_buf, (size_t)n) && (size_t)n == size ? (size_t)n : 0;
     }
-    if (n == 0) {
-        at_eof(s);
-    } else if (n == -EINTR) {
-        return 1; /* again */
-    } else if (n != -EAGAIN) {
-        gust_iostream_close_with(s, (int)n);
-    }
-    return 0;
+    return nothing_read(s, n) ? 1 : 0;
 }
 
 /* Straight into the caller's memory, for read_into without kept bytes. */
@@ -228,12 +232,7 @@ static size_t read_into_once(gust_iostream *s)
         (void)gust__verb_reader(s, gust_str_make(NULL, 0), NULL);
         return (size_t)n == room ? (size_t)n : 0;
     }
-    if (n == 0) {
-        at_eof(s);
-    } else if (n != -EAGAIN && n != -EINTR) {
-        gust_iostream_close_with(s, (int)n);
-    }
-    return 0;
+    return nothing_read(s, n) ? 1 : 0;
 }
 
 static bool reads_into(const gust_iostream *s)
@@ -255,8 +254,29 @@ static void read_unwanted(gust_iostream *s)
     }
 }
 
+/* The usual case in one go: a reader that takes all there is. Returns false
+ * where there is more to do. */
+static inline bool read_plainly(gust_iostream *s)
+{
+    struct gust__io *io = s->io;
+    const unsigned special = GUST__S_PAUSED | GUST__S_CONNECTING | GUST__S_EOF | GUST__S_CLOSING |
+                             GUST__S_KICKED;
+    if (s->in != NULL || s->verbs != NULL || s->cb == NULL || s->cb->reader == NULL ||
+        io->recv_busy || s->options->read_chunk_size != 0 || gust__is(s, special)) {
+        return false;
+    }
+    ssize_t n = s->ops->read(s, s->transport, io->recv_buf, GUST__RECV_SIZE);
+    if (GUST_UNLIKELY(n <= 0)) {
+        return !nothing_read(s, n);
+    }
+    return !received(s, io->recv_buf, (size_t)n) || (size_t)n < GUST__RECV_SIZE;
+}
+
 void gust__stream_read(gust_iostream *s)
 {
+    if (GUST_LIKELY(read_plainly(s))) {
+        return;
+    }
     if (s->io->recv_busy || gust__is(s, GUST__S_EOF)) {
         return; /* from inside a reader: the level-triggered poller tells again */
     }

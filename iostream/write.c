@@ -459,21 +459,8 @@ static void at_empty(gust_iostream *s)
     }
 }
 
-/* All is out and nobody waits for it: the usual case. */
-static bool is_plainly_done(const gust_iostream *s)
-{
-    const struct gust__out *out = s->out;
-    return out != NULL && out->queued == 0 && out->done_head == NULL && !out->dirty &&
-           !out->congested && !gust__is(s, GUST__S_CLOSED | GUST__S_CLOSING | GUST__S_SHUT);
-}
-
 void gust__stream_after_flush(gust_iostream *s)
 {
-    if (is_plainly_done(s) && s->out->head == NULL) {
-        gust__out_release(s->io, s->out);
-        s->out = NULL;
-        return;
-    }
     if (gust__is(s, GUST__S_CLOSED)) {
         return;
     }
@@ -489,6 +476,43 @@ void gust__stream_after_flush(gust_iostream *s)
             at_empty(s);
         }
     }
+}
+
+/* The usual case in one go: one piece, which the kernel takes whole, and nobody
+ * waits to hear of it. Returns false where there is more to do. */
+static inline bool send_plainly(gust_iostream *s)
+{
+    struct gust__out *out = s->out;
+    struct gust__seg *seg = out->head;
+    const unsigned special = GUST__S_CLOSED | GUST__S_CONNECTING | GUST__S_WANT_WRITE |
+                             GUST__S_CLOSING | GUST__S_SHUT;
+    if (seg == NULL || seg != out->tail || out->done_head != NULL || out->dirty ||
+        out->congested || gust__is(s, special)) {
+        return false;
+    }
+    struct iovec one = {(void *)(uintptr_t)seg->ptr, seg->len};
+    ssize_t n = s->ops->writev(s, s->transport, &one, 1);
+    if (GUST_UNLIKELY(n != (ssize_t)seg->len)) {
+        if (n > 0) {
+            advance(s->io, out, (size_t)n);
+        }
+        return false;
+    }
+    seg->release(s->io, seg);
+    out->head = NULL;
+    out->tail = NULL;
+    s->out = NULL;
+    gust__out_release(s->io, out);
+    return true;
+}
+
+void gust__stream_settle(gust_iostream *s)
+{
+    if (s->out != NULL && GUST_LIKELY(send_plainly(s))) {
+        return;
+    }
+    gust__stream_flush(s);
+    gust__stream_after_flush(s);
 }
 
 void gust_iostream_flush(gust_iostream *s)

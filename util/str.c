@@ -1,6 +1,8 @@
 /* gust_str: what is too long to be inline. */
 #include <gust/str.h>
 
+#include "util/check_internal.h"
+
 #include <gust/errors.h>
 
 /* "00" .. "99": two digits a division. */
@@ -133,16 +135,8 @@ int gust_str_to_u64(gust_str s, uint64_t max, uint64_t *out_value)
     return 0;
 }
 
-size_t gust_u64_to_dec(char *out, uint64_t value)
+static GUST_NOINLINE size_t long_to_dec(char *out, uint64_t value)
 {
-    if (value < 100) { /* most lengths and counts that are printed in a hurry */
-        bool two = value >= 10;
-        out[0] = digit_pairs[value * 2 + !two];
-        if (two) {
-            out[1] = digit_pairs[value * 2 + 1];
-        }
-        return two ? 2 : 1;
-    }
     char digits[20];
     size_t at = sizeof(digits);
     while (value >= 100) {
@@ -158,4 +152,18 @@ size_t gust_u64_to_dec(char *out, uint64_t value)
     }
     memcpy(out, digits + at, sizeof(digits) - at);
     return sizeof(digits) - at;
+}
+
+/* Most lengths and counts that are printed in a hurry are small. */
+size_t gust_u64_to_dec(char *out, uint64_t value)
+{
+    if (value >= 100) {
+        return long_to_dec(out, value);
+    }
+    if (value >= 10) {
+        memcpy(out, digit_pairs + value * 2, 2);
+        return 2;
+    }
+    out[0] = (char)('0' + value);
+    return 1;
 }
