@@ -208,6 +208,7 @@ static const struct {
     {GUST_STR_INIT("[\xe2\x81\xa0]"), 1, GUST_ESYNTAX},
     {GUST_STR_INIT("\"\\uD800\""), 7, GUST_EUTF8},
     {GUST_STR_INIT("\"\\uDC00\""), 7, GUST_EUTF8},
+    {GUST_STR_INIT("\"\\uDC00\\uDC00\""), 7, GUST_EUTF8},
     {GUST_STR_INIT("\"\\uD800\\n\""), 8, GUST_EUTF8},
     {GUST_STR_INIT("\"\\uD800\\u0041\""), 13, GUST_EUTF8},
     {GUST_STR_INIT("\"\\uD800\\uD800\""), 13, GUST_EUTF8},
