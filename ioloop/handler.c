@@ -112,8 +112,9 @@ void gust_ioloop_unwatch(gust_ioloop *loop, gust_watcher *watcher)
 
 void gust__handlers_dispatch(gust_ioloop *loop, int count)
 {
-    for (int i = 0; i < count; i++) {
-        const struct gust_poll_event *event = &loop->events[i];
+    const struct gust_poll_event *event = loop->events;
+    const struct gust_poll_event *end = event + count;
+    for (; event < end; event++) {
         gust_watcher *watcher = table_get(loop, event->fd);
         if (GUST_UNLIKELY(watcher == NULL || watcher->generation != event->generation)) {
             continue;

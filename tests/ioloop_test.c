@@ -1,5 +1,5 @@
-/* The loop: its life, the order of an iteration, stopping, what is posted to it
- * from three sides, deferred work and local blocks; over each poller. Numbers in
+/* The loop: its life, the order of an iteration, stopping and waits that fail;
+ * over each poller. Numbers in
  * comments are those of the behaviour reference's list of cases for the loop. */
 #include <pthread.h>
 #include <setjmp.h>
@@ -15,7 +15,6 @@
 
 #include <cmocka.h>
 
-#include <gust/alloc.h>
 #include <gust/ioloop.h>
 #include <gust/log.h>
 
@@ -582,213 +581,6 @@ static void test_wait__broken__ends_start_with_its_code_and_one_line(void **stat
     gust_ioloop_free(loop);
 }
 
-/* ---- Posting ---------------------------------------------------------- */
-
-static int allocations;
-
-static void *counting_malloc(size_t size, void *user)
-{
-    (void)user;
-    allocations++;
-    return malloc(size);
-}
-
-static void *counting_realloc(void *ptr, size_t size, void *user)
-{
-    (void)user;
-    allocations++;
-    return realloc(ptr, size);
-}
-
-static void plain_free(void *ptr, void *user)
-{
-    (void)user;
-    free(ptr);
-}
-
-static void on_post_many(gust_ioloop *loop, void *user)
-{
-    for (int i = 0; i < 100; i++) {
-        assert_int_equal(gust_ioloop_add_callback(loop, loops_count, user), 0);
-    }
-}
-
-static void test_callback__queue_has_grown__allocates_nothing(void **state)
-{
-    static const gust_allocator counting = {counting_malloc, counting_realloc, plain_free, NULL};
-    gust_ioloop *loop = loops_new(NULL);
-    int ran = 0;
-    (void)state;
-    for (int round = 0; round < 5; round++) {
-        if (round == 2) {
-            gust_set_allocator(&counting);
-            allocations = 0;
-        }
-        assert_int_equal(gust_ioloop_add_callback(loop, on_post_many, &ran), 0);
-        step(loop);
-        step(loop);
-        assert_int_equal(ran, (round + 1) * 100);
-    }
-    assert_int_equal(allocations, 0);
-    gust_set_allocator(NULL);
-    gust_ioloop_free(loop);
-}
-
-/* The ring grows while its queue lies across its end: the order stays. */
-static int expected;
-
-static void on_expect(gust_ioloop *loop, void *user)
-{
-    (void)loop;
-    assert_int_equal((int)(intptr_t)user, expected);
-    expected++;
-}
-
-struct grower {
-    int posted, batch;
-};
-
-static void on_grow(gust_ioloop *loop, void *user)
-{
-    struct grower *grower = user;
-    if (grower->batch == 0) {
-        return;
-    }
-    for (int i = 0; i < grower->batch; i++) {
-        assert_int_equal(
-            gust_ioloop_add_callback(loop, on_expect, (void *)(intptr_t)grower->posted++), 0);
-    }
-    assert_int_equal(gust_ioloop_add_callback(loop, on_grow, grower), 0);
-}
-
-static void test_callback__growing_queue__keeps_its_order(void **state)
-{
-    gust_ioloop *loop = loops_new(NULL);
-    struct grower grower = {0, 0};
-    (void)state;
-    expected = 0;
-    grower.batch = 7;
-    assert_int_equal(gust_ioloop_add_callback(loop, on_grow, &grower), 0);
-    for (int i = 0; i < 40; i++) {
-        grower.batch = 7 + 11 * i;
-        step(loop);
-    }
-    grower.batch = 0;
-    step(loop);
-    step(loop);
-    assert_int_equal(expected, grower.posted);
-    assert_true(grower.posted > 8000);
-    gust_ioloop_free(loop);
-}
-
-static void test_signal_slots__64_fit_and_keep_their_order(void **state)
-{
-    gust_ioloop *loop = loops_new(NULL);
-    (void)state;
-    expected = 0;
-    for (int round = 0; round < 3; round++) {
-        for (int i = 0; i < 64; i++) {
-            assert_int_equal(gust_ioloop_add_callback_from_signal(
-                                 loop, on_expect, (void *)(intptr_t)(round * 64 + i)),
-                             0);
-        }
-        assert_int_equal(gust_ioloop_add_callback_from_signal(loop, on_expect, NULL), -EAGAIN);
-        step(loop);
-        assert_int_equal(expected, (round + 1) * 64);
-    }
-    gust_ioloop_free(loop);
-}
-
-/* ---- Deferred work ---------------------------------------------------- */
-
-static struct noting second = {.letter = '2'};
-
-static void on_defer_second(gust_ioloop *loop, gust_deferred *deferred)
-{
-    note('1');
-    gust_ioloop_defer(loop, &second.deferred, on_note_deferred);
-    free(deferred); /* its memory is the owner's again */
-}
-
-static void test_defer__from_within__runs_in_the_same_step(void **state)
-{
-    gust_ioloop *loop = loops_new(NULL);
-    gust_deferred *first = calloc(1, sizeof(*first));
-    (void)state;
-    assert_non_null(first);
-    trace_reset();
-    gust_ioloop_defer(loop, first, on_defer_second);
-    step(loop);
-    assert_string_equal(trace, "12");
-    assert_false(second.deferred.queued);
-    gust_ioloop_defer(loop, &second.deferred, on_note_deferred);
-    gust_ioloop_free(loop); /* what is queued runs before the loop goes */
-    assert_string_equal(trace, "122");
-}
-
-/* ---- Local blocks ----------------------------------------------------- */
-
-static int closed_order[4];
-static int closed_count;
-
-struct local_block {
-    int number;
-    int zero;
-};
-
-static void local_deinit(gust_ioloop *loop, void *block)
-{
-    (void)loop;
-    closed_order[closed_count++] = ((struct local_block *)block)->number;
-}
-
-static int inner_init(gust_ioloop *loop, void *block)
-{
-    (void)loop;
-    ((struct local_block *)block)->number = 1;
-    return 0;
-}
-
-static const gust_local_key inner = {sizeof(struct local_block), inner_init, local_deinit};
-
-static int outer_init(gust_ioloop *loop, void *block)
-{
-    void *needed;
-    assert_int_equal(gust_ioloop_local(loop, &inner, &needed), 0);
-    ((struct local_block *)block)->number = 2;
-    return 0;
-}
-
-static int refusing_init(gust_ioloop *loop, void *block)
-{
-    (void)loop;
-    (void)block;
-    return GUST_ETOOBIG;
-}
-
-static void test_local__one_block_a_key__closed_newest_first(void **state)
-{
-    static const gust_local_key outer = {sizeof(struct local_block), outer_init, local_deinit};
-    static const gust_local_key refusing = {8, refusing_init, local_deinit};
-    static const gust_local_key huge = {SIZE_MAX - 4, NULL, NULL};
-    gust_ioloop *loop = loops_new(NULL);
-    void *a;
-    void *b;
-    void *untouched = state;
-    closed_count = 0;
-    assert_int_equal(gust_ioloop_local(loop, &outer, &a), 0);
-    assert_int_equal(((struct local_block *)a)->zero, 0);
-    assert_int_equal(gust_ioloop_local(loop, &outer, &b), 0);
-    assert_ptr_equal(a, b);
-    assert_int_equal(gust_ioloop_local(loop, &refusing, &untouched), GUST_ETOOBIG);
-    assert_int_equal(gust_ioloop_local(loop, &huge, &untouched), -ENOMEM);
-    assert_ptr_equal(untouched, state);
-    gust_ioloop_free(loop);
-    assert_int_equal(closed_count, 2);
-    assert_int_equal(closed_order[0], 2);
-    assert_int_equal(closed_order[1], 1);
-}
-
 static int group(void)
 {
     const struct CMUnitTest tests[] = {
@@ -810,11 +602,6 @@ static int group(void)
         LOOPS_CASE(test_stop__in_a_handler__ends_after_the_batch_and_one_round),
         LOOPS_CASE(test_wait__interrupted__goes_on),
         LOOPS_CASE(test_wait__broken__ends_start_with_its_code_and_one_line),
-        LOOPS_CASE(test_callback__queue_has_grown__allocates_nothing),
-        LOOPS_CASE(test_callback__growing_queue__keeps_its_order),
-        LOOPS_CASE(test_signal_slots__64_fit_and_keep_their_order),
-        LOOPS_CASE(test_defer__from_within__runs_in_the_same_step),
-        LOOPS_CASE(test_local__one_block_a_key__closed_newest_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
