@@ -78,8 +78,8 @@ static void destroy(gust_request *req)
 void gust__request_release(gust_request *req)
 {
     bool held = req->conn != NULL && req->conn->req == req;
-    if (!held && req->depth == 0 && (req->flags & (GUST__R_FINISHED | GUST__R_HEAD_DONE)) !=
-                                        (GUST__R_HEAD_DONE)) {
+    if (!held && req->depth == 0 &&
+        (req->flags & (GUST__R_FINISHED | GUST__R_HEAD_DONE)) != (GUST__R_HEAD_DONE)) {
         destroy(req);
     }
 }
@@ -243,8 +243,8 @@ gust_str gust_request_remote_ip(gust_request *req)
 {
     if (req->remote_ip.ptr == NULL) {
         char text[GUST_ADDR_TEXT];
-        gust_str copy =
-            gust_arena_copy(&req->arena, gust_addr_text(gust_request_remote_addr(req), text));
+        gust_str copy = gust_arena_copy(&req->arena,
+                                        gust_addr_text(gust_request_remote_addr(req), text));
         req->remote_ip = copy.ptr != NULL ? copy : GUST_STR("0.0.0.0");
     }
     return req->remote_ip;

@@ -23,9 +23,9 @@
 struct framing {
     bool close;
     bool chunked;
-    bool has_length;   /* write Content-Length: length */
+    bool has_length; /* write Content-Length: length */
     uint64_t length;
-    bool own_length;   /* the caller's headers have one */
+    bool own_length; /* the caller's headers have one */
     bool own_date;
     bool own_server;
     bool own_connection;
@@ -110,22 +110,16 @@ static int read_own(gust_request *req, const gust_headers *headers, struct frami
             f->own_length = true;
             GUST_CHECK(gust_str_to_u64(h->value, INT64_MAX, &f->length) == 0, GUST_ELENGTH);
             break;
-        case GUST_HTTP_TRANSFER_ENCODING:
-            return GUST_EHEADER; /* ours to decide */
+        case GUST_HTTP_TRANSFER_ENCODING: return GUST_EHEADER; /* ours to decide */
         case GUST_HTTP_CONNECTION:
             f->own_connection = true;
             if (has_token(h->value, LIT("close"))) {
                 req->flags |= GUST__R_CLOSE;
             }
             break;
-        case GUST_HTTP_DATE:
-            f->own_date = true;
-            break;
-        case GUST_HTTP_SERVER:
-            f->own_server = true;
-            break;
-        default:
-            break;
+        case GUST_HTTP_DATE: f->own_date = true; break;
+        case GUST_HTTP_SERVER: f->own_server = true; break;
+        default: break;
         }
     }
     return 0;
@@ -185,9 +179,8 @@ static size_t fields_size(const gust_headers *headers)
 static size_t head_size(const struct gust__head_cache *cache, const gust_response *response,
                         gust_str reason)
 {
-    return cache->len + sizeof "HTTP/1.1 999 \r\n" + reason.len +
-           sizeof "Content-Type: \r\n" + response->content_type.len +
-           sizeof "Content-Length: 18446744073709551615\r\n" +
+    return cache->len + sizeof "HTTP/1.1 999 \r\n" + reason.len + sizeof "Content-Type: \r\n" +
+           response->content_type.len + sizeof "Content-Length: 18446744073709551615\r\n" +
            sizeof "Transfer-Encoding: chunked\r\n" + sizeof "Connection: Keep-Alive\r\n" +
            fields_size(response->headers) + 2;
 }
@@ -235,8 +228,9 @@ static char *put_connection(char *p, const gust_request *req, const struct frami
         return p;
     }
     if (f->close) {
-        return req->parser.minor >= 1 || req->parser.keep_alive ? put(p, LIT("Connection: close\r\n"))
-                                                                : p;
+        return req->parser.minor >= 1 || req->parser.keep_alive
+                   ? put(p, LIT("Connection: close\r\n"))
+                   : p;
     }
     return req->parser.minor == 0 ? put(p, LIT("Connection: Keep-Alive\r\n")) : p;
 }
@@ -346,10 +340,10 @@ static void give_up(gust_request *req)
 /* Does no field decide about the head's other parts? */
 static bool has_plain_fields(const gust_headers *headers)
 {
-    const uint64_t special =
-        UINT64_C(1) << GUST_HTTP_CONTENT_LENGTH | UINT64_C(1) << GUST_HTTP_TRANSFER_ENCODING |
-        UINT64_C(1) << GUST_HTTP_CONNECTION | UINT64_C(1) << GUST_HTTP_DATE |
-        UINT64_C(1) << GUST_HTTP_SERVER;
+    const uint64_t special = UINT64_C(1) << GUST_HTTP_CONTENT_LENGTH |
+                             UINT64_C(1) << GUST_HTTP_TRANSFER_ENCODING |
+                             UINT64_C(1) << GUST_HTTP_CONNECTION | UINT64_C(1) << GUST_HTTP_DATE |
+                             UINT64_C(1) << GUST_HTTP_SERVER;
     _Static_assert(GUST_HTTP_SERVER < 64 && GUST_HTTP_DATE < 64, "they fit the set");
     for (size_t i = 0; headers != NULL && i < headers->count; i++) {
         if (headers->items[i].id < 64 && (special >> headers->items[i].id & 1)) {
@@ -361,8 +355,7 @@ static bool has_plain_fields(const gust_headers *headers)
 
 static bool is_plain(const gust_request *req, const gust_response *response)
 {
-    const unsigned state =
-        GUST__R_COMPLETE | GUST__R_CLOSE | GUST__R_STARTED | GUST__R_FINISHED;
+    const unsigned state = GUST__R_COMPLETE | GUST__R_CLOSE | GUST__R_STARTED | GUST__R_FINISHED;
     return response->status == 200 && response->reason.len == 0 && req->parser.minor == 1 &&
            req->parser.method_id != GUST_HTTP_HEAD && (req->flags & state) == GUST__R_COMPLETE &&
            response->content_type.len - 1 < MAX_KEPT_TYPE && has_plain_fields(response->headers) &&
@@ -514,8 +507,9 @@ static int write_piece(gust_request *req, gust_str chunk)
     }
     int code = account(req, chunk.len);
     if (code == 0) {
-        code = gust__req_is(req, GUST__R_CHUNKED) ? write_chunk(req->conn->s, chunk)
-                                                  : gust_iostream_write(req->conn->s, chunk, NULL, NULL);
+        code = gust__req_is(req, GUST__R_CHUNKED)
+                   ? write_chunk(req->conn->s, chunk)
+                   : gust_iostream_write(req->conn->s, chunk, NULL, NULL);
     }
     if (code != 0) {
         give_up(req); /* the body has a hole from here on */

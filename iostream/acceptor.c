@@ -79,10 +79,8 @@ static bool is_of_the_client(int code)
     case EHOSTUNREACH:
     case EOPNOTSUPP:
     case ENETUNREACH:
-    case EPERM:
-        return true;
-    default:
-        return false;
+    case EPERM: return true;
+    default: return false;
     }
 }
 

@@ -105,8 +105,8 @@ int gust_tcpserver_new(gust_ioloop *loop, const gust_tcpserver_options *options,
     server->group = group;
     server->bind = options->bind;
     server->accept_batch = options->accept_batch;
-    server->max_connections =
-        options->max_connections != 0 ? options->max_connections : default_max_connections();
+    server->max_connections = options->max_connections != 0 ? options->max_connections
+                                                            : default_max_connections();
     *out_server = server;
     return 0;
 }

@@ -40,25 +40,21 @@ static size_t match_until(struct gust__verbs *v, gust_str data)
 static size_t match(struct gust__verbs *v, gust_str data)
 {
     switch (v->kind) {
-    case GUST__VERB_UNTIL:
-        return match_until(v, data);
-    case GUST__VERB_BYTES:
-        return data.len >= v->n ? v->n : NO_MATCH;
+    case GUST__VERB_UNTIL: return match_until(v, data);
+    case GUST__VERB_BYTES: return data.len >= v->n ? v->n : NO_MATCH;
     case GUST__VERB_PARTIAL:
         if (v->n > 0 && data.len == 0) {
             return NO_MATCH;
         }
         return data.len < v->n ? data.len : v->n;
-    case GUST__VERB_INTO:
-        return v->filled + data.len >= v->n ? v->n - v->filled : NO_MATCH;
+    case GUST__VERB_INTO: return v->filled + data.len >= v->n ? v->n - v->filled : NO_MATCH;
     case GUST__VERB_INTO_PARTIAL:
         if (v->n > 0 && v->filled + data.len == 0) {
             return NO_MATCH;
         }
         return data.len < v->n - v->filled ? data.len : v->n - v->filled;
     case GUST__VERB_UNTIL_CLOSE:
-    case GUST__VERB_NONE:
-        break;
+    case GUST__VERB_NONE: break;
     }
     return NO_MATCH;
 }

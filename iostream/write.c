@@ -142,7 +142,8 @@ static int add_done(gust_iostream *s, gust_write_fn *fn, void *user, size_t n,
         if (done == NULL) {
             return -ENOMEM;
         }
-        *done = (struct gust__done){.at = s->out->sent + s->out->queued + n, .fn = fn, .user = user};
+        *done = (struct gust__done){
+            .at = s->out->sent + s->out->queued + n, .fn = fn, .user = user};
     }
     *out_done = done;
     return 0;
@@ -486,8 +487,8 @@ static inline bool send_plainly(gust_iostream *s)
     struct gust__seg *seg = out->head;
     const unsigned special = GUST__S_CLOSED | GUST__S_CONNECTING | GUST__S_WANT_WRITE |
                              GUST__S_CLOSING | GUST__S_SHUT;
-    if (seg == NULL || seg != out->tail || out->done_head != NULL || out->dirty ||
-        out->congested || gust__is(s, special)) {
+    if (seg == NULL || seg != out->tail || out->done_head != NULL || out->dirty || out->congested ||
+        gust__is(s, special)) {
         return false;
     }
     struct iovec one = {(void *)(uintptr_t)seg->ptr, seg->len};

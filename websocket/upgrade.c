@@ -75,10 +75,11 @@ static void log_origin(const struct gust__ws_request *r)
     char host[256];
     gust_log_quote(origin, sizeof origin, r->origin);
     gust_log_quote(host, sizeof host, r->host);
-    GUST_LOG(GUST_LOG_GENERAL, GUST_LOG_WARNING,
-             "WebSocket refused: Origin \"%s\" is not Host \"%s\"; a proxy must pass Host on, or the "
-             "class list the origin in allowed_origins",
-             origin, host);
+    GUST_LOG(
+        GUST_LOG_GENERAL, GUST_LOG_WARNING,
+        "WebSocket refused: Origin \"%s\" is not Host \"%s\"; a proxy must pass Host on, or the "
+        "class list the origin in allowed_origins",
+        origin, host);
 }
 
 static int refuse(gust_handler *h, const struct gust__ws_refusal *refusal)
@@ -86,8 +87,8 @@ static int refuse(gust_handler *h, const struct gust__ws_refusal *refusal)
     GUST_TRY(gust_handler_set_status(h, refusal->status, NULL));
     GUST_TRY(gust_handler_set_header(h, "Content-Type", GUST_STR("text/plain; charset=UTF-8")));
     if (refusal->header_name != NULL) {
-        GUST_TRY(gust_handler_set_header(h, refusal->header_name,
-                                         gust_str_from(refusal->header_value)));
+        GUST_TRY(
+            gust_handler_set_header(h, refusal->header_name, gust_str_from(refusal->header_value)));
     }
     return gust_handler_write(h, gust_str_from(refusal->text));
 }
@@ -122,8 +123,8 @@ static int set_head(gust_handler *h, gust_str key, gust_str subprotocol)
     gust_handler_clear_header(h, "Content-Type");
     GUST_TRY(gust_handler_set_header(h, "Upgrade", GUST_STR("websocket")));
     GUST_TRY(gust_handler_set_header(h, "Connection", GUST_STR("Upgrade")));
-    GUST_TRY(gust_handler_set_header(h, "Sec-WebSocket-Accept",
-                                     gust_str_make(accept, sizeof accept)));
+    GUST_TRY(
+        gust_handler_set_header(h, "Sec-WebSocket-Accept", gust_str_make(accept, sizeof accept)));
     if (subprotocol.len > 0) {
         GUST_TRY(gust_handler_set_header(h, "Sec-WebSocket-Protocol", subprotocol));
     }

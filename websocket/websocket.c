@@ -76,8 +76,8 @@ static gust_time or_default(gust_time value, gust_time otherwise)
 
 static void deadline_in(gust_websocket *ws, gust_time timeout)
 {
-    gust_time when =
-        timeout < 0 ? GUST_NEVER : gust_ioloop_now(gust_iostream_loop(ws->s)) + timeout;
+    gust_time when = timeout < 0 ? GUST_NEVER
+                                 : gust_ioloop_now(gust_iostream_loop(ws->s)) + timeout;
     if (gust_iostream_set_deadline(ws->s, when) == -ENOMEM) {
         gust_iostream_close_with(ws->s, -ENOMEM);
     }
@@ -351,28 +351,21 @@ static void on_control(gust_websocket *ws, const struct gust__ws_event *ev)
             ws->cls->on_pong(ws, ev->data);
         }
         break;
-    default:
-        on_peer_close(ws, ev);
-        break;
+    default: on_peer_close(ws, ev); break;
     }
 }
 
 static void on_event(gust_websocket *ws, const struct gust__ws_event *ev)
 {
     switch (ev->kind) {
-    case GUST__WS_DATA:
-        on_data(ws, ev);
-        break;
-    case GUST__WS_CONTROL:
-        on_control(ws, ev);
-        break;
+    case GUST__WS_DATA: on_data(ws, ev); break;
+    case GUST__WS_CONTROL: on_control(ws, ev); break;
     case GUST__WS_FAIL:
         GUST_LOG(GUST_LOG_GENERAL, GUST_LOG_DEBUG, "WebSocket failed with %u: %s", ev->code,
                  ev->reason);
         fail(ws, ev->code, ev->reason);
         break;
-    case GUST__WS_NEED_MORE:
-        break;
+    case GUST__WS_NEED_MORE: break;
     }
 }
 
@@ -524,8 +517,8 @@ static gust_time first_silence(const gust_websocket *ws, struct ws_loop *wl)
 int gust__ws_new(gust_iostream *s, const gust_websocket_class *cls, gust_websocket **out_ws)
 {
     struct ws_loop *wl = loop_of(gust_iostream_loop(s));
-    size_t size =
-        cls->instance_size > sizeof(gust_websocket) ? cls->instance_size : sizeof(gust_websocket);
+    size_t size = cls->instance_size > sizeof(gust_websocket) ? cls->instance_size
+                                                              : sizeof(gust_websocket);
     gust_websocket *ws = wl != NULL ? gust__calloc(1, size) : NULL;
     if (ws == NULL) {
         return -ENOMEM;
