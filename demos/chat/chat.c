@@ -33,18 +33,28 @@ enum { MAX_SENT = 65536 };
 
 /* ---- What a page says ---- */
 
+/* What goes wrong, as the page hears it. */
+static const struct refusal {
+    int status;
+    const char *code, *text;
+} refusals[] = {
+    {400, "bad_request", "The server can't make sense of this."},
+    {409, "no_session", "You are not in this room."},
+    {413, "too_long", "This is too long."},
+    {503, "full", "The house is full: too many rooms, or too many people in this one."},
+    {0, "internal", "Something went wrong in the server."},
+};
+
 /* An event of type `error` as the answer. Returns the HTTP status that goes with it. */
-static int refuse(struct rooms *rooms, int status, gust_str cid, const char *text,
-                  gust_str *out_answer)
+static int refuse(struct rooms *rooms, int status, gust_str cid, gust_str *out_answer)
 {
-    const char *code = status == 413   ? "too_long"
-                       : status == 409 ? "no_session"
-                       : status == 503 ? "full"
-                       : status < 500  ? "bad_request"
-                                       : "internal";
+    const struct refusal *refusal = refusals;
+    while (refusal->status != status && refusal->status != 0) {
+        refusal++;
+    }
     gust_json_writer *w = event_begin(rooms, "error");
-    gust_json_member_str(w, "code", gust_str_from(code));
-    gust_json_member_str(w, "text", gust_str_from(text));
+    gust_json_member_str(w, "code", gust_str_from(refusal->code));
+    gust_json_member_str(w, "text", gust_str_from(refusal->text));
     if (is_token(cid)) {
         gust_json_member_str(w, "cid", cid);
     }
@@ -57,15 +67,15 @@ static int heard_message(struct rooms *rooms, struct person *who, const gust_jso
 {
     gust_str cid = gust_json_as_str(gust_json_get(event, "cid"), GUST_STR(""));
     gust_str text = gust_json_as_str(gust_json_get(event, "text"), GUST_STR(""));
+    char id[MAX_ID + 1];
     if (!is_token(cid) || text.len == 0) {
-        return refuse(rooms, 400, cid, "A message needs a cid and a text.", out_answer);
+        return refuse(rooms, 400, cid, out_answer);
     }
     if (text.len > MAX_TEXT) {
-        return refuse(rooms, 413, cid, "This is too long.", out_answer);
+        return refuse(rooms, 413, cid, out_answer);
     }
-    char id[MAX_ID + 1];
     if (person_say(who, cid, text, id) != 0) {
-        return refuse(rooms, 503, cid, "The server is short of memory.", out_answer);
+        return refuse(rooms, 500, cid, out_answer);
     }
     gust_json_writer *w = event_begin(rooms, "ack");
     gust_json_member_str(w, "cid", cid);
@@ -82,7 +92,7 @@ static int heard(struct rooms *rooms, struct person *who, gust_str sent, gust_ar
     const gust_json *event = NULL;
     *out_answer = GUST_STR("");
     if (gust_json_parse(sent, arena, NULL, &event, NULL) != 0) {
-        return refuse(rooms, 400, GUST_STR(""), "This is not JSON.", out_answer);
+        return refuse(rooms, 400, GUST_STR(""), out_answer);
     }
     gust_str type = gust_json_as_str(gust_json_get(event, "type"), GUST_STR(""));
     if (gust_str_eq(type, GUST_STR("message"))) {
@@ -97,7 +107,7 @@ static int heard(struct rooms *rooms, struct person *who, gust_str sent, gust_ar
         *out_answer = event_end(rooms);
         return 200;
     }
-    return refuse(rooms, 400, GUST_STR(""), "What is this?", out_answer);
+    return refuse(rooms, 400, GUST_STR(""), out_answer);
 }
 
 /* ---- What all addresses share ---- */
@@ -106,11 +116,7 @@ static int heard(struct rooms *rooms, struct person *who, gust_str sent, gust_ar
 static int api_write_error(gust_handler *h, int status)
 {
     gust_str answer;
-    refuse(gust_handler_settings(h), status, GUST_STR(""),
-           status == 503   ? "The house is full: too many rooms, or too many people in this one."
-           : status == 409 ? "You are not in this room."
-                           : "The server can't make sense of this.",
-           &answer);
+    refuse(gust_handler_settings(h), status, GUST_STR(""), &answer);
     return gust_handler_write(h, answer);
 }
 
@@ -394,19 +400,20 @@ struct options {
     enum gust_log_level logging;
 };
 
-/* The page's files lie beside this source: from build/demos/chat that is ../../demos/chat/static.
- */
+/* The page's files lie beside this source, which from build/demos/chat is ../../demos/chat. */
 static const char *find_folder(const char *program)
 {
+    static const char from_here[] = "/../../demos/chat/static";
     static char path[4096];
-    static const char below[] = "/../../demos/chat/static";
-    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - sizeof(below));
-    if (len <= 0) { /* no such thing here: the name we were started by */
-        len = snprintf(path, sizeof(path) - sizeof(below), "%s", program);
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - sizeof(from_here));
+    if (len <= 0) { /* no such thing on this system: then the name that we were started by */
+        snprintf(path, sizeof(path) - sizeof(from_here), "%s", program);
     }
-    path[(size_t)len < sizeof(path) ? len : 0] = '\0';
     char *slash = strrchr(path, '/');
-    snprintf(slash != NULL ? slash : path, sizeof(below), "%s", below + (slash == NULL));
+    if (slash == NULL) {
+        return "demos/chat/static";
+    }
+    memcpy(slash, from_here, sizeof(from_here));
     return path;
 }
 

@@ -610,6 +610,29 @@ async function protocol() {
     });
 }
 
+/* Last of all: for some seconds the server has no place for anybody. */
+async function fullHouse() {
+    const visit = (room, n) => ask(`/api/poll?room=${room}&name=N${n}&session=visitor-${n}`);
+
+    await check('wire: a room takes 200 people', async () => {
+        const first = await Promise.all(Array.from({length: 200}, (_, n) => visit('crowd', n)));
+        same('statuses', new Set(first.map(({status}) => status)).size, 1);
+        const late = await visit('crowd', 200);
+        same('one more', [late.status, late.code], [503, 'full']);
+        same('who is in', (await visit('crowd', 7)).status, 200);
+    });
+    await check('wire: the house takes 200 rooms, and the page says so', async () => {
+        let answer = {status: 200};
+        for (let n = 0; n < 250 && answer.status === 200; n++) {
+            answer = await visit(`room-${n}`, n);
+        }
+        same('at last', [answer.status, answer.code], [503, 'full']);
+        const tab = await Tab.open('no-place', {name: 'Noah'});
+        await tab.note('The house is full');
+        await tab.close();
+    });
+}
+
 /* ---- all of it ---- */
 
 async function finish() {
@@ -648,6 +671,7 @@ try {
         await tab.settled(1);
         await tab.close();
     });
+    await fullHouse();
 } catch (error) {
     failed++;
     console.log(`FAILED: ${error.message}`);
