@@ -131,6 +131,7 @@ struct gust_httpserver {
     gust_shutdown_fn *shutdown_fn;
     void *shutdown_user;
     struct gust__head_cache head;
+    struct gust__http_known_host known_host;
 };
 
 static inline bool gust__req_is(const gust_request *req, unsigned flag)

@@ -636,6 +636,7 @@ void gust__http_parser_init(struct gust__http_parser *p, struct gust__http_field
     p->method.at = 0;
     p->query = p->host = p->host_name = (struct gust__http_slice){0, 0};
     p->fields = fields;
+    p->known_host = NULL;
     p->status = 0;
     p->error = NULL;
 #ifdef GUST_DEBUG

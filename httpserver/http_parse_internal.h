@@ -60,6 +60,15 @@ enum gust__http_form {
     GUST__HTTP_AUTHORITY /* host:port, with CONNECT only */
 };
 
+/* The last Host that was found valid: clients say the same one again and again,
+ * and comparing is cheaper than judging. Zeroed: none. */
+struct gust__http_known_host {
+    uint8_t len; /* 0: none */
+    uint8_t name_len;
+    int32_t port;
+    char text[64];
+};
+
 struct gust__http_parser {
     /* Where it stands; of no interest to callers. */
     uint32_t pos;        /* all bytes before it were looked at */
@@ -95,6 +104,7 @@ struct gust__http_parser {
     struct gust__http_slice length;    /* value of Content-Length */
     struct gust__http_slice coding;    /* value of Transfer-Encoding */
     struct gust__http_field *fields;
+    struct gust__http_known_host *known_host; /* the caller's, kept up to date; or NULL */
 
     int status;        /* 0, or the HTTP status of the error */
     const char *error; /* static text, e.g. "no colon in header line" */

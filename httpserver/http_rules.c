@@ -191,6 +191,37 @@ static GUST_NOINLINE bool replaced_host_rule(struct gust__http_parser *p, const 
     return true;
 }
 
+/* The Host that the last request had? */
+static inline bool is_known_host(struct gust__http_parser *p, const char *data,
+                                 const struct gust__http_field *f)
+{
+    const struct gust__http_known_host *known = p->known_host;
+    if (known == NULL || known->len != f->value_len || f->value_len == 0 ||
+        memcmp(known->text, data + f->value, f->value_len) != 0) {
+        return false;
+    }
+    p->host = (struct gust__http_slice){f->value, f->value_len};
+    p->host_name = (struct gust__http_slice){f->value, known->name_len};
+    p->host_port = known->port;
+    return true;
+}
+
+static GUST_NOINLINE bool new_host(struct gust__http_parser *p, const char *data,
+                                   const struct gust__http_field *f)
+{
+    if (!take_host(p, data, f->value, f->value_len)) {
+        return gust__http_fail(p, 400, "invalid Host");
+    }
+    struct gust__http_known_host *known = p->known_host;
+    if (known != NULL && f->value_len <= sizeof known->text) {
+        known->len = (uint8_t)f->value_len;
+        known->name_len = (uint8_t)p->host_name.len;
+        known->port = p->host_port;
+        memcpy(known->text, data + f->value, f->value_len);
+    }
+    return true;
+}
+
 /* O1-O6. */
 static inline bool host_rule(struct gust__http_parser *p, const char *data,
                              struct gust__http_field *f)
@@ -202,7 +233,7 @@ static inline bool host_rule(struct gust__http_parser *p, const char *data,
     if (GUST_UNLIKELY(p->form == GUST__HTTP_ABSOLUTE || p->form == GUST__HTTP_AUTHORITY)) {
         return replaced_host_rule(p, data, f);
     }
-    return take_host(p, data, f->value, f->value_len) || gust__http_fail(p, 400, "invalid Host");
+    return is_known_host(p, data, f) || new_host(p, data, f);
 }
 
 /* ---- Target ----------------------------------------------------------------- */

@@ -46,6 +46,7 @@ int gust__request_new(struct gust__conn *conn, gust_request **out_req)
     req->response_left = -1;
     gust__http_parser_init(&req->parser, req->fields, (uint16_t)server->options.max_headers,
                            server->options.max_header_size, server->options.max_request_line);
+    req->parser.known_host = &server->known_host;
     server->refs++;
     *out_req = req;
     return 0;
