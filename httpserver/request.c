@@ -380,7 +380,7 @@ void gust_request_set_body_timeout(gust_request *req, gust_time timeout)
 
 void gust_request_resume(gust_request *req)
 {
-    if (gust__req_is(req, GUST__R_BODY_PAUSED)) {
+    if (gust__req_is(req, GUST__R_BODY_PAUSED | GUST__R_HELD)) {
         gust__conn_resume_body(req);
     }
 }
