@@ -165,24 +165,33 @@ static bool body_too_large(const gust_request *req)
     return req->max_body >= 0 && req->parser.content_length > req->max_body;
 }
 
-static int init_chunked(gust_request *req, size_t head_len)
+static int new_upload(gust_request *req)
+{
+    struct gust__upload *up = gust__arena_alloc(&req->arena, sizeof *up);
+    if (up == NULL) {
+        return -ENOMEM;
+    }
+    memset(up, 0, offsetof(struct gust__upload, decoder));
+    up->left = req->parser.content_length;
+    up->by = GUST_NEVER;
+    req->upload = up;
+    return 0;
+}
+
+static void init_chunked(gust_request *req, size_t head_len)
 {
     const gust_httpserver_options *o = &req->server->options;
     size_t left = o->max_header_size > head_len ? o->max_header_size - head_len : 0;
-    req->chunked = gust__arena_alloc(&req->arena, sizeof *req->chunked);
-    if (req->chunked == NULL) {
-        return -ENOMEM;
-    }
-    gust__chunked_init(req->chunked, req->max_body < 0 ? INT64_MAX : req->max_body,
+    req->upload->chunked = true;
+    gust__chunked_init(&req->upload->decoder, req->max_body < 0 ? INT64_MAX : req->max_body,
                        req->fields + req->parser.count,
                        (uint16_t)(o->max_headers - req->parser.count), left);
-    return 0;
 }
 
 static void touch_body(struct gust__conn *conn)
 {
     gust_time by = in(conn, conn->server->options.body_idle_timeout);
-    gust_time all = conn->req->body_by;
+    gust_time all = conn->req->upload->by;
     set_deadline(conn, all < by ? all : by);
 }
 
@@ -195,16 +204,15 @@ static void start_body(struct gust__conn *conn, size_t head_len, size_t at_hand)
         malformed(conn, 413, "Content-Length too long");
         return;
     }
-    if (req->parser.chunked && init_chunked(req, head_len) != 0) {
-        out_of_memory(conn);
-        return;
+    if (req->parser.chunked) {
+        init_chunked(req, head_len);
     }
     if (gust__req_is(req, GUST__R_EXPECT) && at_hand == 0 && !gust__req_is(req, GUST__R_DROP)) {
         req->flags &= ~(unsigned)GUST__R_EXPECT;
         (void)gust_iostream_write(conn->s, GUST_STR("HTTP/1.1 100 Continue\r\n\r\n"), NULL, NULL);
     }
-    req->body_by = req->body_timeout > 0 ? in(conn, req->body_timeout) : GUST_NEVER;
-    if (req->parser.chunked || (uint64_t)req->body_left > at_hand) {
+    req->upload->by = req->body_timeout > 0 ? in(conn, req->body_timeout) : GUST_NEVER;
+    if (req->parser.chunked || (uint64_t)req->upload->left > at_hand) {
         touch_body(conn);
     }
 }
@@ -244,13 +252,12 @@ static void begin(struct gust__conn *conn, const char *data, size_t head_len, si
     gust_request *req = conn->req;
     conn->flags &= (uint8_t)~GUST__CONN_HEAD_TIMER;
     conn->count++;
-    if (gust__request_set_head(req, data, head_len) != 0) {
+    bool body = gust__http_has_body(&req->parser);
+    if (gust__request_set_head(req, data, head_len) != 0 || (body && new_upload(req) != 0)) {
         out_of_memory(conn);
         return;
     }
-    bool body = gust__http_has_body(&req->parser);
     if (body) {
-        req->body_left = req->parser.content_length;
         req->flags |= req->parser.expect_continue ? (unsigned)GUST__R_EXPECT : 0u;
         conn->state = GUST__CONN_BODY;
     } else {
@@ -305,18 +312,19 @@ static size_t read_head(struct gust__conn *conn, gust_str data)
 /* Keep a piece of a body that is buffered. */
 static int buffer_piece(gust_request *req, gust_str piece)
 {
-    if (req->buffer.len == 0 && req->body_left == (int64_t)piece.len && piece.len <= 2048) {
+    struct gust__upload *up = req->upload;
+    if (up->buffer.len == 0 && up->left == (int64_t)piece.len && piece.len <= 2048) {
         req->body = gust_arena_copy(&req->arena, piece);
         return req->body.ptr != NULL ? 0 : -ENOMEM;
     }
-    if (req->buffer.max == 0) {
-        gust_buf_init(&req->buffer, req->max_body < 0 ? SIZE_MAX / 4 : (size_t)req->max_body);
-        if (req->body_left > 0 && req->body_left <= 65536) {
-            GUST_TRY(gust_buf_reserve(&req->buffer, (size_t)req->body_left));
+    if (up->buffer.max == 0) {
+        gust_buf_init(&up->buffer, req->max_body < 0 ? SIZE_MAX / 4 : (size_t)req->max_body);
+        if (up->left > 0 && up->left <= 65536) {
+            GUST_TRY(gust_buf_reserve(&up->buffer, (size_t)up->left));
         }
     }
-    GUST_TRY(gust_buf_append(&req->buffer, piece));
-    req->body = gust_buf_peek(&req->buffer);
+    GUST_TRY(gust_buf_append(&up->buffer, piece));
+    req->body = gust_buf_peek(&up->buffer);
     return 0;
 }
 
@@ -337,10 +345,11 @@ static int stream_piece(gust_request *req, gust_str piece)
         piece = gust_str_skip(piece, n);
     }
     if (piece.len > 0 && gust__req_is(req, GUST__R_BODY_PAUSED)) {
-        if (req->pending.max == 0) {
-            gust_buf_init(&req->pending, GUST_DEFAULT_MAX_BUFFER_SIZE);
+        gust_buf *pending = &req->upload->pending;
+        if (pending->max == 0) {
+            gust_buf_init(pending, GUST_DEFAULT_MAX_BUFFER_SIZE);
         }
-        return gust_buf_append(&req->pending, piece);
+        return gust_buf_append(pending, piece);
     }
     return 0;
 }
@@ -391,9 +400,9 @@ static size_t read_chunked(struct gust__conn *conn, gust_str data)
     gust_request *req = conn->req;
     size_t taken;
     gust_str payload;
-    int event = gust__chunked_feed(req->chunked, data.ptr, data.len, &taken, &payload);
+    int event = gust__chunked_feed(&req->upload->decoder, data.ptr, data.len, &taken, &payload);
     if (event < 0) {
-        malformed(conn, -event, req->chunked->error);
+        malformed(conn, -event, req->upload->decoder.error);
         return data.len;
     }
     if (event == GUST__CHUNKED_END && gust__request_keep_trailer(req, data.ptr, taken) != 0) {
@@ -409,16 +418,17 @@ static size_t read_chunked(struct gust__conn *conn, gust_str data)
 static size_t read_body(struct gust__conn *conn, gust_str data)
 {
     gust_request *req = conn->req;
-    if (req->chunked != NULL) {
+    struct gust__upload *up = req->upload;
+    if (up->chunked) {
         return read_chunked(conn, data);
     }
     size_t n = data.len;
-    if ((uint64_t)n > (uint64_t)req->body_left) {
-        n = (size_t)req->body_left;
+    if ((uint64_t)n > (uint64_t)up->left) {
+        n = (size_t)up->left;
     }
     if (deliver(conn, gust_str_make(data.ptr, n))) {
-        req->body_left -= (int64_t)n;
-        after_piece(conn, req->body_left == 0);
+        up->left -= (int64_t)n;
+        after_piece(conn, up->left == 0);
     }
     return n;
 }
@@ -443,8 +453,8 @@ static void resume_body(gust_ioloop *loop, void *user)
         leave(conn);
         return;
     }
-    gust_buf rest = req->pending;
-    req->pending = (gust_buf){0};
+    gust_buf rest = req->upload->pending;
+    req->upload->pending = (gust_buf){0};
     bool complete = gust__req_is(req, GUST__R_COMPLETE);
     req->flags &= ~(unsigned)GUST__R_COMPLETE;
     if (deliver(conn, gust_buf_peek(&rest))) {
@@ -515,7 +525,7 @@ static void next_request(struct gust__conn *conn)
 
 bool gust__conn_can_drain(const gust_request *req)
 {
-    return !req->parser.chunked && req->body_left <= GUST__DRAIN_BYTES &&
+    return !req->parser.chunked && req->upload->left <= GUST__DRAIN_BYTES &&
            !gust__req_is(req, GUST__R_EXPECT);
 }
 

@@ -71,6 +71,17 @@ enum gust__request_flags {
     GUST__R_HELD = 1 << 13        /* headers_received said GUST_PENDING */
 };
 
+/* What a request with a body needs besides; in its arena. */
+struct gust__upload {
+    int64_t left;      /* of a Content-Length body still to come */
+    gust_time by;      /* when the whole body must be there */
+    gust_buf buffer;   /* a body that came in pieces */
+    gust_buf pending;  /* what data_received has yet to get */
+    const char *trailer; /* copied bytes of the trailer fields */
+    bool chunked;
+    struct gust__chunked decoder; /* where it is chunked */
+};
+
 struct gust_request {
     struct gust__conn *conn; /* NULL once the connection is gone */
     gust_httpserver *server;
@@ -88,13 +99,10 @@ struct gust_request {
     gust_time body_timeout;
     int64_t body_left;             /* of a Content-Length body still to come */
     int64_t response_left;         /* promised by Content-Length; -1: nothing promised */
-    struct gust__chunked *chunked; /* NULL: not chunked */
+    struct gust__upload *upload; /* NULL: no body was announced */
     gust_str body;
-    gust_buf buffer;  /* a body that came in pieces */
-    gust_buf pending; /* what data_received has yet to get */
     gust_str remote_ip;
     gust_str host_name;
-    const char *trailer; /* copied bytes of the trailer fields */
     struct gust__http_parser parser;
     _Alignas(16) struct gust__http_field fields[];
 };

@@ -55,14 +55,12 @@ int gust__request_new(struct gust__conn *conn, gust_request **out_req)
 static void destroy(gust_request *req)
 {
     gust_httpserver *server = req->server;
+    if (req->upload != NULL) {
+        gust_buf_deinit(&req->upload->buffer);
+        gust_buf_deinit(&req->upload->pending);
+    }
     if (req->arena.block != NULL || req->arena.hooks != NULL) {
         gust_arena_deinit(&req->arena);
-    }
-    if (req->buffer.cap > 0) {
-        gust_buf_deinit(&req->buffer);
-    }
-    if (req->pending.cap > 0) {
-        gust_buf_deinit(&req->pending);
     }
     if (server->free_count < GUST_DEFAULT_SPARE_CONNECTIONS) {
         req->next_free = server->free_requests;
@@ -129,11 +127,11 @@ int gust__request_set_head(gust_request *req, const char *data, size_t len)
 
 int gust__request_keep_trailer(gust_request *req, const char *data, size_t len)
 {
-    if (req->chunked->trailer.count == 0) {
+    if (req->upload->decoder.trailer.count == 0) {
         return 0;
     }
     gust_str copy = gust_arena_copy(&req->arena, gust_str_make(data, len));
-    req->trailer = copy.ptr;
+    req->upload->trailer = copy.ptr;
     return copy.ptr != NULL ? 0 : -ENOMEM;
 }
 
@@ -322,12 +320,13 @@ bool gust_request_header_at(const gust_request *req, size_t i, gust_str *out_nam
 bool gust_request_trailer_at(const gust_request *req, size_t i, gust_str *out_name,
                              gust_str *out_value)
 {
-    if (req->trailer == NULL || i >= req->chunked->trailer.count) {
+    const struct gust__upload *up = req->upload;
+    if (up == NULL || up->trailer == NULL || i >= up->decoder.trailer.count) {
         return false;
     }
-    const struct gust__http_field *f = &req->chunked->trailer.fields[i];
-    *out_name = gust__http_field_name(req->trailer, f);
-    *out_value = gust__http_field_value(req->trailer, f);
+    const struct gust__http_field *f = &up->decoder.trailer.fields[i];
+    *out_name = gust__http_field_name(up->trailer, f);
+    *out_value = gust__http_field_value(up->trailer, f);
     return true;
 }
 
