@@ -9,7 +9,7 @@ const struct gust__known_name gust__known_names[GUST_HTTP_NAME_COUNT] = {
 #undef GUST__X
 };
 
-/* Who adds a name runs http_names_test: it prints this table, and fails where
+/* Who adds a name runs httpnames_internal_test: it prints this table, and fails where
  * two names fall into one slot, so that GUST__NAME_FACTOR must be drawn anew. */
 const uint8_t gust__name_slots[256] = {
     [3] = GUST_HTTP_CONTENT_LENGTH,
