@@ -16,6 +16,8 @@ struct side {
     unsigned events;  /* wanted */
     bool posted;      /* a callback will look at it */
     bool ended;       /* the other side has shut down or closed */
+    bool busy;        /* a function of the transport runs for its stream */
+    bool doomed;      /* it can't be woken any more */
     size_t off;
     size_t len;
     char in[PAIR_BUFFER];
@@ -62,19 +64,35 @@ static void deliver(gust_ioloop *loop, void *user)
 }
 
 /* Where the loop has no memory for the callback the stream ends: it would never
- * be woken again. */
+ * be woken again. Never under the feet of its own call: that returns the code. */
 static void poke(struct side *side)
 {
     if (side->posted || side->s == NULL || ready_events(side) == 0) {
         return;
     }
     int code = gust_ioloop_add_callback(side->pair->loop, deliver, side);
+    if (code != 0 && side->busy) {
+        side->doomed = true;
+        return;
+    }
     if (code != 0) {
         gust_iostream_close_with(side->s, code);
         return;
     }
     side->posted = true;
     side->pair->users++;
+}
+
+static void begin(struct side *side)
+{
+    side->busy = true;
+}
+
+/* What the call returns: n, unless the stream has to end. */
+static ssize_t end(struct side *side, ssize_t n)
+{
+    side->busy = false;
+    return side->doomed ? -ENOMEM : n;
 }
 
 static ssize_t pair_read(gust_iostream *s, void *transport, void *buf, size_t n)
@@ -93,14 +111,15 @@ static ssize_t pair_read(gust_iostream *s, void *transport, void *buf, size_t n)
     if (side->len == 0) {
         side->off = 0;
     }
+    begin(side);
     poke(side->other);
-    return (ssize_t)n;
+    return end(side, (ssize_t)n);
 }
 
 static ssize_t pair_writev(gust_iostream *s, void *transport, const struct iovec *iov, int n)
 {
     (void)s;
-    struct side *to = ((struct side *)transport)->other;
+    struct side *side = transport, *to = side->other;
     size_t total = 0;
     if (to->s == NULL) {
         return -EPIPE;
@@ -116,8 +135,9 @@ static ssize_t pair_writev(gust_iostream *s, void *transport, const struct iovec
         to->len += part;
         total += part;
     }
+    begin(side);
     poke(to);
-    return total > 0 ? (ssize_t)total : -EAGAIN;
+    return end(side, total > 0 ? (ssize_t)total : -EAGAIN);
 }
 
 static int pair_interest(gust_iostream *s, void *transport, unsigned events)
@@ -125,8 +145,9 @@ static int pair_interest(gust_iostream *s, void *transport, unsigned events)
     (void)s;
     struct side *side = transport;
     side->events = events;
+    begin(side);
     poke(side);
-    return 0;
+    return (int)end(side, 0);
 }
 
 static int pair_shutdown(gust_iostream *s, void *transport)
