@@ -36,7 +36,7 @@ count() { # log, exit status
 run() { # program
     case $1 in
         *.sh)
-            name=$(echo "${1%.sh}" | sed 's|^tests/||')
+            name=$(echo "${1%.sh}" | sed -e 's|^tests/||' -e 's|^tools/||')
             log=build/$(basename "$name").log
             set -- sh "$1"
             ;;
