@@ -134,6 +134,44 @@ char *http_fields_text(const char *data, const struct gust__http_field *fields, 
     return text;
 }
 
+static char *append_str(char *to, gust_str from)
+{
+    to = append(to, from.ptr, from.len);
+    return append(to, " ", 1);
+}
+
+char *http_head_text(const struct http_head *h, const char *data)
+{
+    static const char *const forms[] = {"origin", "absolute", "asterisk", "authority"};
+    const struct gust__http_parser *p = &h->p;
+    char *text = must(malloc((size_t)h->verdict * 3 + 300));
+    gust_str query = p->has_query ? gust__http_text(data, p->query) : GUST_STR("-");
+    char *at = append_str(text, gust__http_text(data, p->method));
+    at = append_str(at, gust_str_from(forms[p->form]));
+    at = append_str(at, gust__http_path(p, data));
+    at = append_str(at, query);
+    at = append_str(at, gust__http_host(p, data));
+    at = append_str(at, gust__http_host_name(p, data));
+    if (p->chunked || p->content_length < 0) {
+        at = append_str(at, p->chunked ? GUST_STR("chunked") : GUST_STR("none"));
+    } else {
+        at += gust_u64_to_dec(at, (uint64_t)p->content_length);
+        *at++ = ' ';
+    }
+    at = append_str(at, p->keep_alive ? GUST_STR("keep") : GUST_STR("close"));
+    at = p->upgrade ? append_str(at, GUST_STR("upgrade")) : at;
+    at = p->expect_continue ? append_str(at, GUST_STR("100")) : at;
+    at[-1] = '\n';
+    for (size_t i = 0; i < p->count; i++) {
+        char *field = http_fields_text(data, h->fields, i, i + 1);
+        at = append_str(at, gust_str_from(field));
+        at[-1] = '\n';
+        free(field);
+    }
+    *at = '\0';
+    return text;
+}
+
 /* --- bodies --- */
 
 static void keep_payload(struct http_body *out, gust_str payload)

@@ -41,6 +41,10 @@ void http_feed_head(const struct http_machine *m, const char *data, size_t len, 
 /* The same verdict, text and outcome? `fed` is not compared. */
 bool http_head_same(const struct http_head *a, const struct http_head *b);
 
+/* An accepted head's outcome as http_rows.h writes it, then a line "name=value"
+ * for each field; malloc'd. */
+char *http_head_text(const struct http_head *h, const char *data);
+
 /* What came out of a chunked body. */
 struct http_body {
     int event; /* as gust__chunked_feed() returned last */

@@ -38,7 +38,7 @@ uint32_t http_random(struct http_random *random, uint32_t below)
     return (uint32_t)((x ^ x >> 31) >> 32) % below;
 }
 
-/* Bytes and words that decide something. */
+/* Bytes, words and lines that decide something. */
 static const char telling_bytes[] = "\r\n\r\n  \t::,;=?/#%@[]\"\\\0\1\x7f\x80\xff"
                                     "0129afAFgZ*+-_.H";
 static const char *const telling_words[] = {
@@ -48,19 +48,12 @@ static const char *const telling_words[] = {
     " HTTP/1.1\r\n",
     " HTTP/1.0\r\n",
     "HTTP/2.0",
-    "Host: b\r\n",
-    "Content-Length: 3\r\n",
     "Content-Length: ",
-    "Transfer-Encoding: chunked\r\n",
     "chunked",
-    "Connection: close\r\n",
     "Connection: ",
     "keep-alive",
     "upgrade",
     "close, ",
-    "Upgrade: h2c\r\n",
-    "Upgrade: x\r\n",
-    "Expect: 100-continue\r\n",
     "OPTIONS ",
     "CONNECT ",
     "GET ",
@@ -70,30 +63,64 @@ static const char *const telling_words[] = {
     "[::1]",
     ":80",
     "65536",
-    "Content-Type: a\r\n",
-    "Authorization: b\r\n",
     ": ",
     "\r",
-    "Trailer: a\r\n",
-    "0\r\n",
-    "2\r\nab\r\n",
     ";a=\"b\"",
     ";a=b",
     "1;",
-    "Abcdefghijklmnopqrst: v\r\n",
     "9223372036854775807",
     "00000000000000000000",
     "https://",
     "?q",
-    "A: b\r\n",
 };
-enum { TELLING_WORDS = sizeof telling_words / sizeof telling_words[0] };
+static const char *const telling_lines[] = {
+    "Host: b\r\n",
+    "Host: [1:2::3]:8\r\n",
+    "Content-Length: 3\r\n",
+    "Content-Length: 0\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "Connection: close\r\n",
+    "Connection: Keep-Alive\r\n",
+    "connection:upgrade , x\r\n",
+    "Upgrade: h2c\r\n",
+    "UPGRADE: x\r\n",
+    "Expect: 100-continue\r\n",
+    "Content-Type: a\r\n",
+    "Authorization: b\r\n",
+    "Trailer: a\r\n",
+    "0\r\n",
+    "2\r\nab\r\n",
+    "Abcdefghijklmnopqrst: v\r\n",
+    "A: b\r\n",
+    "A:\t\x80\"b \t\r\n",
+    "Cookie:\r\n",
+    "A_b: c: d\r\n",
+    "GET http://c/d?e HTTP/1.1\r\n",
+    "POST /f HTTP/1.0\r\n",
+    "OPTIONS * HTTP/1.1\r\n",
+    "\r\n",
+};
+enum {
+    TELLING_WORDS = sizeof telling_words / sizeof telling_words[0],
+    TELLING_LINES = sizeof telling_lines / sizeof telling_lines[0]
+};
 
 static void replace(char *data, size_t *len, size_t at, size_t old, const char *with, size_t size)
 {
     memmove(data + at + size, data + at + old, *len - at - old);
     memcpy(data + at, with, size);
     *len += size - old;
+}
+
+/* Where a line begins, at or behind `at`; else 0. */
+static size_t line_start(const char *data, size_t len, size_t at)
+{
+    for (; at + 2 <= len; at++) {
+        if (memcmp(data + at, "\r\n", 2) == 0) {
+            return at + 2;
+        }
+    }
+    return 0;
 }
 
 /* `data` has room for 64 bytes more. */
@@ -105,7 +132,7 @@ static void mutate_once(struct http_random *random, char *data, size_t *len)
     size_t n = http_random(random, sizeof piece);
     char byte = telling_bytes[http_random(random, sizeof telling_bytes - 1)];
     const char *word = telling_words[http_random(random, TELLING_WORDS)];
-    switch (http_random(random, 7)) {
+    switch (http_random(random, 10)) {
     case 0: replace(data, len, at, left > 0, &byte, 1); break;
     case 1:
         byte = (char)http_random(random, 256);
@@ -118,7 +145,10 @@ static void mutate_once(struct http_random *random, char *data, size_t *len)
         memcpy(piece, data + at, n);
         replace(data, len, http_random(random, (uint32_t)*len + 1), 0, piece, n);
         break;
-    default: replace(data, len, at, 0, word, strlen(word));
+    case 5: replace(data, len, at, 0, word, strlen(word)); break;
+    default:
+        word = telling_lines[http_random(random, TELLING_LINES)];
+        replace(data, len, line_start(data, *len, at), 0, word, strlen(word));
     }
 }
 
