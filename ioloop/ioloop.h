@@ -190,8 +190,8 @@ int gust_ioloop_add_callback(gust_ioloop *loop, gust_callback_fn *fn, void *user
 int gust_ioloop_add_callback_from_signal(gust_ioloop *loop, gust_callback_fn *fn, void *user);
 
 /* Deferred work: run once before the loop waits again (steps 3 and 6), in
- * order. What is deferred meanwhile runs in the same step, so work that defers
- * itself from within would never end: that is what callbacks are for. Embedded
+ * order. What it defers itself runs at the next such step, before which the loop
+ * asks for events without waiting: no chain of it starves a descriptor. Embedded
  * like a watcher; {0} is one that is not queued. */
 typedef struct gust_deferred gust_deferred;
 typedef void gust_deferred_fn(gust_ioloop *loop, gust_deferred *deferred);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -135,6 +136,38 @@ static void test_signal_slots__64_fit_and_keep_their_order(void **state)
     gust_ioloop_free(loop);
 }
 
+static gust_ioloop *woken;
+static int ran_woken;
+static int newest_count;
+
+/* Posts while the loop is taken to be asleep, so the waker is written to. */
+static int posting_wait(const gust_sys *sys, struct gust_poller *poller, gust_time timeout,
+                        struct gust_poll_event *events, int max)
+{
+    const gust_sys *real = gust_sys_real();
+    (void)sys;
+    for (int i = 0; timeout != 0 && i < 3; i++) {
+        assert_int_equal(gust_ioloop_add_callback_from_signal(woken, loops_count, &ran_woken), 0);
+    }
+    newest_count = real->wait(real, poller, 0, events, max);
+    return newest_count;
+}
+
+static void test_waker__ends_one_wait_only(void **state)
+{
+    gust_sys sys = *gust_sys_real();
+    (void)state;
+    sys.wait = posting_wait;
+    ran_woken = 0;
+    woken = loops_new(&sys);
+    assert_int_equal(gust_ioloop_run(woken, GUST_RUN_ONCE), 0);
+    assert_int_equal(newest_count, 1);
+    step(woken);
+    assert_int_equal(ran_woken, 3);
+    assert_int_equal(newest_count, 0);
+    gust_ioloop_free(woken);
+}
+
 /* ---- Deferred work ---------------------------------------------------- */
 
 static struct noting second = {.letter = '2'};
@@ -146,7 +179,7 @@ static void on_defer_second(gust_ioloop *loop, gust_deferred *deferred)
     free(deferred); /* its memory is the owner's again */
 }
 
-static void test_defer__from_within__runs_in_the_same_step(void **state)
+static void test_defer__from_within__runs_at_the_next_step(void **state)
 {
     gust_ioloop *loop = loops_new(NULL);
     gust_deferred *first = calloc(1, sizeof(*first));
@@ -160,6 +193,46 @@ static void test_defer__from_within__runs_in_the_same_step(void **state)
     gust_ioloop_defer(loop, &second.deferred, on_note_deferred);
     gust_ioloop_free(loop); /* what is queued runs before the loop goes */
     assert_string_equal(trace, "122");
+}
+
+struct endless {
+    gust_deferred deferred;
+    int runs;
+};
+
+static void on_endless(gust_ioloop *loop, gust_deferred *deferred)
+{
+    ((struct endless *)(void *)deferred)->runs++;
+    gust_ioloop_defer(loop, deferred, on_endless);
+}
+
+static void on_readable(gust_ioloop *loop, int fd, unsigned events, void *user)
+{
+    char byte;
+    (void)events;
+    (void)user;
+    assert_int_equal(read(fd, &byte, 1), 1);
+    gust_ioloop_stop(loop);
+}
+
+static void test_defer__itself_for_ever__does_not_starve_a_descriptor(void **state)
+{
+    gust_ioloop *loop = loops_new(NULL);
+    struct endless endless = {.runs = 0};
+    int fds[2];
+    (void)state;
+    loops_pair(fds);
+    assert_int_equal(gust_ioloop_add_handler(loop, fds[0], GUST_READ, on_readable, NULL), 0);
+    gust_ioloop_defer(loop, &endless.deferred, on_endless);
+    gust_ioloop_defer(loop, &endless.deferred, on_endless);
+    assert_int_equal(gust_ioloop_run(loop, GUST_RUN_ONCE), 0); /* does not wait */
+    assert_int_equal(endless.runs, 2);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    assert_int_equal(gust_ioloop_start(loop), 0);
+    assert_in_range(endless.runs, 3, 5);
+    gust_ioloop_close(loop, true); /* ends all the same */
+    gust_ioloop_free(loop);
+    close(fds[1]);
 }
 
 /* ---- Local blocks ----------------------------------------------------- */
@@ -231,7 +304,9 @@ static int group(void)
         LOOPS_CASE(test_callback__queue_has_grown__allocates_nothing),
         LOOPS_CASE(test_callback__growing_queue__keeps_its_order),
         LOOPS_CASE(test_signal_slots__64_fit_and_keep_their_order),
-        LOOPS_CASE(test_defer__from_within__runs_in_the_same_step),
+        LOOPS_CASE(test_waker__ends_one_wait_only),
+        LOOPS_CASE(test_defer__from_within__runs_at_the_next_step),
+        LOOPS_CASE(test_defer__itself_for_ever__does_not_starve_a_descriptor),
         LOOPS_CASE(test_local__one_block_a_key__closed_newest_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 
 #include <gust/ioloop.h>
 
+#include "tests/support/clock.h"
 #include "tests/support/loops.h"
 
 static pthread_t spawn(void *(*fn)(void *), void *user)
@@ -151,6 +152,76 @@ static void test_signal__on_another_thread__wakes_a_sleeping_loop(void **state)
     }
     assert_int_equal(heard, 20);
     gust_ioloop_free(loop);
+}
+
+/* The last moment: between the callbacks and the wait the loop looks at its clock
+ * once more, since it has a timer. What is left to do then must not be slept
+ * over, though nobody saw the loop asleep. */
+static struct clock late_clock;
+static gust_ioloop *late_loop;
+static void (*late_act)(void);
+static int late_looks;
+
+static gust_time late_now(const gust_sys *sys)
+{
+    (void)sys;
+    if (++late_looks == 2) { /* the first look is that of run() */
+        late_act();
+    }
+    return late_clock.now;
+}
+
+static void *post_stop(void *user)
+{
+    (void)gust_ioloop_add_callback(user, loops_stop, NULL);
+    return NULL;
+}
+
+static void *just_stop(void *user)
+{
+    gust_ioloop_stop(user);
+    return NULL;
+}
+
+static void late_post(void)
+{
+    pthread_join(spawn(post_stop, late_loop), NULL);
+}
+
+static void late_stop(void)
+{
+    pthread_join(spawn(just_stop, late_loop), NULL);
+}
+
+static void late_signal_slot(void)
+{
+    assert_int_equal(gust_ioloop_add_callback_from_signal(late_loop, loops_stop, NULL), 0);
+}
+
+static void late_raise(void)
+{
+    raise(SIGUSR1);
+}
+
+static void test_last_moment_before_the_wait__nothing_is_slept_over(void **state)
+{
+    static void (*const acts[])(void) = {late_post, late_stop, late_signal_slot, late_raise};
+    (void)state;
+    for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+        int heard = 0;
+        clock_init(&late_clock, NULL);
+        gust_time before = late_clock.now;
+        late_clock.sys.now = late_now;
+        late_loop = loops_new(&late_clock.sys);
+        assert_int_equal(gust_ioloop_add_signal(late_loop, SIGUSR1, on_signal_stop, &heard), 0);
+        gust_time hour = before + GUST_SECONDS(3600);
+        assert_int_equal(gust_ioloop_call_at(late_loop, hour, loops_stop, NULL, NULL), 0);
+        late_act = acts[i];
+        late_looks = 0;
+        assert_int_equal(gust_ioloop_start(late_loop), 0);
+        assert_int_equal(late_clock.now, before);
+        gust_ioloop_free(late_loop);
+    }
 }
 
 /* ---- Order ------------------------------------------------------------ */
@@ -391,6 +462,7 @@ static int group(void)
         LOOPS_CASE(test_add_callback__from_a_thread__wakes_a_sleeping_loop),
         LOOPS_CASE(test_stop__from_a_thread__wakes_a_sleeping_loop),
         LOOPS_CASE(test_signal__on_another_thread__wakes_a_sleeping_loop),
+        LOOPS_CASE(test_last_moment_before_the_wait__nothing_is_slept_over),
         LOOPS_CASE(test_add_callback__four_threads__each_keeps_its_order),
         LOOPS_CASE(test_add_callback__before_and_while_it_runs__one_order),
         LOOPS_CASE(test_close__while_another_thread_posts__nothing_breaks),

@@ -123,6 +123,20 @@ static void test_signal__removed__earlier_disposition_is_back(void **state)
     assert_int_equal(sigaction(SIGUSR2, &before, NULL), 0);
 }
 
+static void test_signal__taken_again__what_was_pending_is_forgotten(void **state)
+{
+    gust_ioloop *loop = loops_new(NULL);
+    struct heard heard = {0};
+    (void)state;
+    assert_int_equal(gust_ioloop_add_signal(loop, SIGUSR1, on_signal, &heard), 0);
+    raise(SIGUSR1);
+    gust_ioloop_remove_signal(loop, SIGUSR1);
+    assert_int_equal(gust_ioloop_add_signal(loop, SIGUSR1, on_signal, &heard), 0);
+    step(loop);
+    assert_int_equal(heard.calls, 0);
+    gust_ioloop_free(loop);
+}
+
 static void test_signal__one_owner_in_the_process(void **state)
 {
     gust_ioloop *a = loops_new(NULL);
@@ -229,6 +243,7 @@ static int group(void)
         LOOPS_CASE(test_signal__several_before_the_loop_comes__are_one),
         LOOPS_CASE(test_signal__just_before_the_wait__is_not_lost__1000_times),
         LOOPS_CASE(test_signal__removed__earlier_disposition_is_back),
+        LOOPS_CASE(test_signal__taken_again__what_was_pending_is_forgotten),
         LOOPS_CASE(test_signal__one_owner_in_the_process),
         LOOPS_CASE(test_signal__what_cannot_be_had__is_refused),
         LOOPS_CASE(test_signal__removed_by_another_of_the_same_round),

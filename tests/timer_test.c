@@ -186,6 +186,26 @@ static void test_due__arms_another_for_the_past__next_iteration(void **state)
     gust_ioloop_free(loop);
 }
 
+static void on_call_in_the_past(gust_ioloop *loop, void *user)
+{
+    on_note(loop, user);
+    call_at(loop, 0, "t");
+}
+
+/* The due ones are gathered before anything runs. */
+static void test_due__a_callback_arms_one_for_the_past__next_iteration(void **state)
+{
+    gust_ioloop *loop = start();
+    (void)state;
+    call_at(loop, 0, "d");
+    assert_int_equal(gust_ioloop_add_callback(loop, on_call_in_the_past, TEXT("c")), 0);
+    step(loop);
+    assert_string_equal(trace, "cd");
+    step(loop);
+    assert_string_equal(trace, "cdt");
+    gust_ioloop_free(loop);
+}
+
 /* ---- Handles ---------------------------------------------------------- */
 
 /* 7 */
@@ -204,8 +224,12 @@ static void test_remove__after_it_has_fired_and_twice__is_harmless(void **state)
     gust_timeout fresh = call_at(loop, test_clock.now, "n");
     assert_true(fresh != fired);
     gust_ioloop_remove_timeout(loop, fired);
+    static const char *const letters[] = {"a", "b", "c", "d", "e", "g", "h", "i"};
+    for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
+        call_at(loop, test_clock.now, letters[i]); /* each has a place of its own */
+    }
     step(loop);
-    assert_string_equal(trace, "fn");
+    assert_string_equal(trace, "fnabcdeghi");
     gust_ioloop_free(loop);
 }
 
@@ -432,6 +456,41 @@ static void test_arm__in_its_own_callback__never_needs_memory(void **state)
     gust_ioloop_free(loop);
 }
 
+static gust_timer crowd[500];
+
+static void on_crowd(gust_ioloop *loop, gust_timer *timer)
+{
+    (void)loop;
+    (void)timer;
+}
+
+static void on_arm_crowd(gust_ioloop *loop, gust_timer *timer)
+{
+    gust_time when = gust_ioloop_now(loop) + GUST_SECONDS(1);
+    on_letter(loop, timer);
+    for (size_t i = 0; i < sizeof(crowd) / sizeof(crowd[0]); i++) {
+        assert_int_equal(gust_ioloop_arm(loop, &crowd[i], when, on_crowd), 0);
+    }
+}
+
+/* The heap moves while others of the batch are still to come. */
+static void test_due__the_first_lets_the_heap_grow__the_rest_keeps_its_order(void **state)
+{
+    gust_ioloop *loop = start();
+    struct lettered timers[26];
+    (void)state;
+    memset(timers, 0, sizeof(timers));
+    memset(crowd, 0, sizeof(crowd));
+    for (int i = 0; i < 26; i++) {
+        timers[i].letter = (char)('a' + i);
+        assert_int_equal(
+            gust_ioloop_arm(loop, &timers[i].timer, i, i == 0 ? on_arm_crowd : on_letter), 0);
+    }
+    step(loop);
+    assert_string_equal(trace, "abcdefghijklmnopqrstuvwxyz");
+    gust_ioloop_free(loop);
+}
+
 /* ---- A long random run ------------------------------------------------ */
 
 #define RANDOM_TIMERS 200
@@ -535,6 +594,7 @@ static int group(void)
         LOOPS_CASE(test_due_together__the_first_cancels_the_second),
         LOOPS_CASE(test_due__a_callback_of_the_iteration_cancels_it),
         LOOPS_CASE(test_due__arms_another_for_the_past__next_iteration),
+        LOOPS_CASE(test_due__a_callback_arms_one_for_the_past__next_iteration),
         LOOPS_CASE(test_remove__after_it_has_fired_and_twice__is_harmless),
         LOOPS_CASE(test_remove__from_its_own_callback__is_harmless),
         LOOPS_CASE(test_remove__2000_at_once__the_memory_is_used_again),
@@ -543,6 +603,7 @@ static int group(void)
         LOOPS_CASE(test_timer__freed_by_its_own_callback),
         LOOPS_CASE(test_close__disarms),
         LOOPS_CASE(test_arm__in_its_own_callback__never_needs_memory),
+        LOOPS_CASE(test_due__the_first_lets_the_heap_grow__the_rest_keeps_its_order),
         LOOPS_CASE(test_random__40000_changes__against_a_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
