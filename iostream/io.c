@@ -88,22 +88,26 @@ void gust__io_chunk_free(struct gust__io *io, struct gust__chunk *chunk)
 struct gust__out *gust__io_out(struct gust__io *io)
 {
     struct gust__out *out = io->free_outs;
-    if (out == NULL) {
-        out = gust__malloc(sizeof *out);
-        if (out == NULL) {
-            return NULL;
-        }
-    } else {
+    if (GUST_LIKELY(out != NULL)) { /* as it was when it was empty: see gust__out_release() */
         io->free_outs = (struct gust__out *)(void *)out->next;
         io->free_out_count--;
+        return out;
     }
-    *out = (struct gust__out){.deadline = GUST_NEVER};
+    out = gust__malloc(sizeof *out);
+    if (out != NULL) {
+        *out = (struct gust__out){.deadline = GUST_NEVER};
+    }
     return out;
 }
 
 void gust__out_release(struct gust__io *io, struct gust__out *out)
 {
     GUST_ASSERT(out->head == NULL && out->done_head == NULL && !out->dirty);
+    out->deadline = GUST_NEVER;
+    out->queued = 0;
+    out->tail = NULL;
+    out->done_tail = NULL;
+    out->congested = false;
     if (io->free_out_count >= KEEP_OUTS) {
         gust__free(out);
         return;

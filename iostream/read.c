@@ -36,17 +36,26 @@ size_t gust_iostream_buffered(const gust_iostream *s)
     return gust__in_size(s);
 }
 
+/* Who may be offered bytes right now. */
+static inline gust_reader_fn *ready_reader(const gust_iostream *s)
+{
+    const unsigned no =
+        GUST__S_PAUSED | GUST__S_CONNECTING | GUST__S_KICKED | GUST__S_CLOSED;
+    return gust__is(s, no) ? NULL : current_reader(s);
+}
+
 /* Offer bytes until there are none or none are taken. Returns how many were. */
 static size_t offer(gust_iostream *s, const char *ptr, size_t len)
 {
     size_t done = 0;
+    gust_reader_fn *reader;
     gust__set(s, GUST__S_OFFERING);
-    while (done < len && somebody_reads(s) && !gust__is(s, GUST__S_KICKED)) {
+    while (done < len && (reader = ready_reader(s)) != NULL) {
         gust__unset(s, GUST__S_REOFFER);
-        size_t n = current_reader(s)(s, gust_str_make(ptr + done, len - done), s->user);
+        size_t n = reader(s, gust_str_make(ptr + done, len - done), s->user);
         GUST_ASSERT(n <= len - done);
         done += n;
-        if (gust__is(s, GUST__S_CLOSED) || (n == 0 && !gust__is(s, GUST__S_REOFFER))) {
+        if (n == 0 && !gust__is(s, GUST__S_REOFFER)) {
             break;
         }
     }
@@ -161,7 +170,7 @@ void gust__stream_offer(gust_iostream *s)
 
 /* n bytes came into `buf`, which is the shared buffer. Returns false when
  * reading should stop for now. */
-static bool received(gust_iostream *s, const char *buf, size_t n)
+static inline bool received(gust_iostream *s, const char *buf, size_t n)
 {
     if (gust__in_size(s) > 0) {
         if (!keep(s, buf, n)) {

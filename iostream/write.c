@@ -93,7 +93,7 @@ static void drop_empty_tail(struct gust__io *io, struct gust__out *out)
 /* ---- Appending ----------------------------------------------------------- */
 
 /* May n bytes be queued? Makes the queue if there is none. */
-static int out_open(gust_iostream *s, size_t n)
+static inline int out_open(gust_iostream *s, size_t n)
 {
     if (gust__is(s, GUST__S_CLOSED | GUST__S_SHUT | GUST__S_CLOSING)) {
         return gust__is(s, GUST__S_CLOSED) ? GUST_ECLOSED : GUST_ESTATE;
@@ -313,12 +313,10 @@ int gust_iostream_reserve(gust_iostream *s, size_t n, char **out_room)
 
 void gust_iostream_commit(gust_iostream *s, size_t used)
 {
-    if (s->out == NULL) {
-        return;
-    }
-    struct gust__chunk *chunk = tail_chunk(s->out);
-    if (chunk != NULL && used > 0 && used <= chunk_room(chunk)) {
-        chunk->seg.len += used;
+    struct gust__out *out = s->out;
+    if (used > 0 && out != NULL && out->tail != NULL && out->tail->release == release_chunk) {
+        GUST_ASSERT(used <= chunk_room(tail_chunk(out)));
+        out->tail->len += used;
         out_added(s, used);
     } else {
         out_close_if_empty(s);
