@@ -18,7 +18,10 @@ static int io_init(gust_ioloop *loop, void *block)
     io->loop = loop;
     io->sys = gust_ioloop_sys(loop);
     io->recv_buf = gust__malloc(GUST__RECV_SIZE + GUST_IOSTREAM_PADDING);
-    if (io->recv_buf == NULL) {
+    io->cork = gust__malloc(GUST__CORK_SIZE);
+    if (io->recv_buf == NULL || io->cork == NULL) {
+        gust__free(io->recv_buf);
+        gust__free(io->cork);
         return -ENOMEM;
     }
     /* scanners look at the padding, whatever it holds; it must hold something */
@@ -50,6 +53,7 @@ static void io_deinit(gust_ioloop *loop, void *block)
         gust__free(seg);
     }
     gust__free(io->kicks);
+    gust__free(io->cork);
     gust__free(io->recv_buf);
 }
 

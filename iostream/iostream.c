@@ -180,7 +180,7 @@ void gust_iostream_ready(gust_iostream *s, unsigned events)
     gust__set(s, GUST__S_DISPATCH);
     handle_events(s, events);
     gust__unset(s, GUST__S_DISPATCH);
-    if (s->out != NULL || gust__is(s, GUST__S_SHUT | GUST__S_CLOSING)) {
+    if (s->io->corked == s || s->out != NULL || gust__is(s, GUST__S_SHUT | GUST__S_CLOSING)) {
         gust__stream_settle(s);
     }
     gust_iostream_unref(s);
@@ -255,6 +255,7 @@ void gust_iostream_close_with(gust_iostream *s, int status)
     gust__set(s, GUST__S_CLOSED);
     s->error = status;
     gust_ioloop_disarm(s->io->loop, &s->timer);
+    gust__cork_drop(s);
     gust__out_drop(s);
     gust_ioloop_unwatch(s->io->loop, &s->watcher);
     s->ops->close(s, s->transport);

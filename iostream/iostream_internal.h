@@ -22,6 +22,10 @@
 #define GUST__RECV_SIZE ((size_t)64 * 1024)
 #define GUST__CHUNK_SIZE ((size_t)4096)
 
+/* What a stream may write in one event before it needs a queue of its own: one
+ * TLS record. */
+#define GUST__CORK_SIZE ((size_t)16 * 1024)
+
 /* State of a stream; several at once. */
 enum gust__stream_flags {
     GUST__S_CLOSED = 1 << 0,
@@ -137,6 +141,9 @@ struct gust__io {
     const gust_sys *sys;
     char *recv_buf; /* GUST__RECV_SIZE + padding */
     bool recv_busy; /* a reader looks at it */
+    char *cork;     /* GUST__CORK_SIZE: what the stream whose event is handled has written */
+    size_t cork_len;
+    gust_iostream *corked; /* whose it is; NULL: cork_len is 0. It has no write queue then */
     struct gust__chunk *free_chunks;
     size_t free_chunk_count;
     struct gust__out *free_outs;
@@ -224,6 +231,7 @@ void gust__connect_done(gust_iostream *s, int status);
 void gust__stream_flush(gust_iostream *s);         /* try to send what is queued */
 void gust__stream_after_flush(gust_iostream *s);   /* completions, drain, shutdown, close */
 void gust__stream_settle(gust_iostream *s);        /* both of these */
+void gust__cork_drop(gust_iostream *s);                 /* forget what is corked */
 void gust__out_drop(gust_iostream *s);             /* forget unsent bytes */
 void gust__out_fail(gust_iostream *s, int status); /* tell the waiting writers, free */
 void gust__out_release(struct gust__io *io, struct gust__out *out);

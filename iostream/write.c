@@ -5,6 +5,11 @@
  * a chunk of 4 KiB that is recycled through the loop; borrowed, given and
  * counted bytes are segments of their own.
  *
+ * A stream whose event is being handled and that has no queue writes into the
+ * cork, one buffer of the loop, and is sent from there when the event ends.
+ * Most answers are, so most streams never have a queue. Whatever needs more than
+ * appending a few bytes (uncork()) moves them to a queue first.
+ *
  * A queue that is in the loop's dirty list must not be released before the list
  * was worked off, since the list runs through it. */
 #include <limits.h>
@@ -93,8 +98,13 @@ static void drop_empty_tail(struct gust__io *io, struct gust__out *out)
 /* ---- Appending ----------------------------------------------------------- */
 
 /* May n bytes be queued? Makes the queue if there is none. */
+static int uncork(gust_iostream *s);
+
 static inline int out_open(gust_iostream *s, size_t n)
 {
+    if (s->io->corked == s) {
+        GUST_TRY(uncork(s));
+    }
     if (gust__is(s, GUST__S_CLOSED | GUST__S_SHUT | GUST__S_CLOSING)) {
         return gust__is(s, GUST__S_CLOSED) ? GUST_ECLOSED : GUST_ESTATE;
     }
@@ -203,8 +213,93 @@ fail:
     return -ENOMEM;
 }
 
+/* ---- The cork -------------------------------------------------------------- */
+
+/* May n bytes go into the cork? */
+static inline bool may_cork(const gust_iostream *s, size_t n)
+{
+    const struct gust__io *io = s->io;
+    const unsigned state = GUST__S_DISPATCH | GUST__S_CLOSED | GUST__S_SHUT | GUST__S_CLOSING |
+                           GUST__S_CONNECTING;
+    size_t room = gust__high_water(s) < GUST__CORK_SIZE ? gust__high_water(s) : GUST__CORK_SIZE;
+    return s->out == NULL && (s->flags & state) == GUST__S_DISPATCH &&
+           (io->corked == s || io->corked == NULL) && io->cork_len <= room &&
+           n <= room - io->cork_len;
+}
+
+static inline void cork_add(gust_iostream *s, size_t n)
+{
+    s->io->corked = s;
+    s->io->cork_len += n;
+}
+
+/* Take out what is corked for s; lent until somebody corks again. */
+static gust_str cork_take(gust_iostream *s)
+{
+    struct gust__io *io = s->io;
+    gust_str data = gust_str_make(io->cork, io->corked == s ? io->cork_len : 0);
+    if (io->corked == s) {
+        io->corked = NULL;
+        io->cork_len = 0;
+    }
+    return data;
+}
+
+void gust__cork_drop(gust_iostream *s)
+{
+    (void)cork_take(s);
+}
+
+/* Move what is corked, or the unsent rest of it, to a queue. The stream ends
+ * where there is no memory for that: bytes that were accepted would be lost. */
+static int queue_corked(gust_iostream *s, gust_str data)
+{
+    if (data.len == 0) {
+        return 0;
+    }
+    if (s->out == NULL) {
+        s->out = gust__io_out(s->io);
+    }
+    if (s->out == NULL || copy_in(s, data) != 0) {
+        gust_iostream_close_with(s, -ENOMEM);
+        return -ENOMEM;
+    }
+    out_added(s, data.len);
+    return 0;
+}
+
+static int uncork(gust_iostream *s)
+{
+    return s->io->corked == s ? queue_corked(s, cork_take(s)) : 0;
+}
+
+/* Send what is corked. */
+static void send_corked(gust_iostream *s)
+{
+    gust_str data = cork_take(s);
+    struct iovec one = {(void *)(uintptr_t)data.ptr, data.len};
+    ssize_t n = s->ops->writev(s, s->transport, &one, 1);
+    if (GUST_LIKELY(n == (ssize_t)data.len)) {
+        return;
+    }
+    if (n < 0 && n != -EAGAIN && n != -EINTR) {
+        gust_iostream_close_with(s, (int)n);
+        return;
+    }
+    (void)queue_corked(s, gust_str_skip(data, n > 0 ? (size_t)n : 0));
+}
+
+/* ---- Writes ---------------------------------------------------------------- */
+
 int gust_iostream_write(gust_iostream *s, gust_str data, gust_write_fn *fn, void *user)
 {
+    if (fn == NULL && may_cork(s, data.len)) {
+        if (data.len > 0) {
+            memcpy(s->io->cork + s->io->cork_len, data.ptr, data.len);
+            cork_add(s, data.len);
+        }
+        return 0;
+    }
     int code = out_open(s, data.len);
     struct gust__done *done = NULL;
     if (code == 0) {
@@ -294,6 +389,10 @@ int gust_iostream_write_shared(gust_iostream *s, gust_shared *shared)
 int gust_iostream_reserve(gust_iostream *s, size_t n, char **out_room)
 {
     GUST_CHECK(n > 0 && n <= 2048, -EINVAL);
+    if (may_cork(s, n)) {
+        *out_room = s->io->cork + s->io->cork_len;
+        return 0;
+    }
     int code = out_open(s, n);
     if (code != 0) {
         out_close_if_empty(s);
@@ -314,7 +413,11 @@ int gust_iostream_reserve(gust_iostream *s, size_t n, char **out_room)
 void gust_iostream_commit(gust_iostream *s, size_t used)
 {
     struct gust__out *out = s->out;
-    if (used > 0 && out != NULL && out->tail != NULL && out->tail->release == release_chunk) {
+    if (out == NULL) { /* the room was in the cork */
+        if (used > 0 && may_cork(s, used)) {
+            cork_add(s, used);
+        }
+    } else if (used > 0 && out->tail != NULL && out->tail->release == release_chunk) {
         GUST_ASSERT(used <= chunk_room(tail_chunk(out)));
         out->tail->len += used;
         out_added(s, used);
@@ -477,38 +580,13 @@ void gust__stream_after_flush(gust_iostream *s)
     }
 }
 
-/* The usual case in one go: one piece, which the kernel takes whole, and nobody
- * waits to hear of it. Returns false where there is more to do. */
-static inline bool send_plainly(gust_iostream *s)
-{
-    struct gust__out *out = s->out;
-    struct gust__seg *seg = out->head;
-    const unsigned special = GUST__S_CLOSED | GUST__S_CONNECTING | GUST__S_WANT_WRITE |
-                             GUST__S_CLOSING | GUST__S_SHUT;
-    if (seg == NULL || seg != out->tail || out->done_head != NULL || out->dirty || out->congested ||
-        gust__is(s, special)) {
-        return false;
-    }
-    struct iovec one = {(void *)(uintptr_t)seg->ptr, seg->len};
-    ssize_t n = s->ops->writev(s, s->transport, &one, 1);
-    if (GUST_UNLIKELY(n != (ssize_t)seg->len)) {
-        if (n > 0) {
-            advance(s->io, out, (size_t)n);
-        }
-        return false;
-    }
-    seg->release(s->io, seg);
-    out->head = NULL;
-    out->tail = NULL;
-    s->out = NULL;
-    gust__out_release(s->io, out);
-    return true;
-}
-
 void gust__stream_settle(gust_iostream *s)
 {
-    if (s->out != NULL && GUST_LIKELY(send_plainly(s))) {
-        return;
+    if (s->io->corked == s) {
+        send_corked(s);
+        if (GUST_LIKELY(s->out == NULL && !gust__is(s, GUST__S_SHUT | GUST__S_CLOSING))) {
+            return;
+        }
     }
     gust__stream_flush(s);
     gust__stream_after_flush(s);
@@ -516,6 +594,9 @@ void gust__stream_settle(gust_iostream *s)
 
 void gust_iostream_flush(gust_iostream *s)
 {
+    if (gust__is(s, GUST__S_CLOSED) || uncork(s) != 0) {
+        return;
+    }
     if (s->out == NULL || gust__is(s, GUST__S_CLOSED)) {
         return;
     }
@@ -530,6 +611,7 @@ int gust_iostream_shutdown_write(gust_iostream *s)
     if (gust__is(s, GUST__S_CLOSED)) {
         return GUST_ECLOSED;
     }
+    GUST_TRY(uncork(s));
     if (s->out == NULL) {
         s->out = gust__io_out(s->io); /* carries the request to the loop's list */
         if (s->out == NULL) {
@@ -545,7 +627,7 @@ int gust_iostream_shutdown_write(gust_iostream *s)
 
 void gust_iostream_close_after_flush(gust_iostream *s)
 {
-    if (gust__is(s, GUST__S_CLOSED | GUST__S_CLOSING)) {
+    if (gust__is(s, GUST__S_CLOSED | GUST__S_CLOSING) || uncork(s) != 0) {
         return;
     }
     if (s->out == NULL || s->out->queued == 0) {
@@ -602,7 +684,8 @@ bool gust_iostream_is_congested(const gust_iostream *s)
 
 size_t gust_iostream_write_queue_size(const gust_iostream *s)
 {
-    return s->out == NULL ? 0 : s->out->queued;
+    size_t corked = s->io->corked == s ? s->io->cork_len : 0;
+    return corked + (s->out == NULL ? 0 : s->out->queued);
 }
 
 bool gust_iostream_is_writing(const gust_iostream *s)
