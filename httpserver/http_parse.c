@@ -492,7 +492,7 @@ static GUST_NOINLINE const char *plain_query(struct gust__http_parser *p, const 
 }
 
 /* "METHOD /path HTTP/1.1" or "METHOD /path?query HTTP/1.1". */
-static inline bool plain_request_line(struct gust__http_parser *p, const char *data, size_t len)
+static inline void plain_request_line(struct gust__http_parser *p, const char *data, size_t len)
 {
     const char *end = data + (len < p->line_limit ? len : p->line_limit);
     uint32_t at = 4;
@@ -503,7 +503,7 @@ static inline bool plain_request_line(struct gust__http_parser *p, const char *d
     }
     const char *first = data + at;
     if (GUST_UNLIKELY(*first != '/' || at == 1 || first >= end)) {
-        return false;
+        return;
     }
     const char *stop = gust__scan_target(first, end);
     const char *path_end = stop;
@@ -512,7 +512,7 @@ static inline bool plain_request_line(struct gust__http_parser *p, const char *d
     }
     STEPS(p, stop - data);
     if (end - stop < 11 || memcmp(stop, " HTTP/1.1\r\n", 11) != 0) {
-        return false;
+        return;
     }
     p->phase = LINE;
     p->form = GUST__HTTP_ORIGIN;
@@ -523,7 +523,6 @@ static inline bool plain_request_line(struct gust__http_parser *p, const char *d
     p->path.at = at;
     p->path.len = (uint32_t)(path_end - first);
     p->pos = (uint32_t)(stop + 11 - data);
-    return true;
 }
 
 /* Is it a token, and not too long? A known name needs no look at each byte. */
@@ -644,27 +643,28 @@ void gust__http_parser_init(struct gust__http_parser *p, struct gust__http_field
 #endif
 }
 
-/* Whatever is not plain, or comes in pieces. */
-static GUST_NOINLINE ptrdiff_t any_request(struct gust__http_parser *p, const char *data,
-                                           size_t len)
+/* Whatever is not plain, or comes in pieces: up to the end of a line. */
+static GUST_NOINLINE int any_line(struct gust__http_parser *p, const char *data, size_t len)
 {
-    int r = p->phase < LINE ? request_line(p, data, len) : ON;
-    while (r == ON && p->phase < DONE) {
-        r = field_line(p, data, len);
-        if (r == ON && plain_fields(p, data, len)) {
-            r = END;
-        }
+    if (p->phase >= DONE) {
+        return FAIL;
     }
-    return verdict(p, r);
+    return p->phase < LINE ? request_line(p, data, len) : field_line(p, data, len);
 }
 
 ptrdiff_t gust__http_parse_request(struct gust__http_parser *p, const char *data, size_t len)
 {
-    if (GUST_LIKELY(p->phase == START) && plain_request_line(p, data, len) &&
-        plain_fields(p, data, len)) {
-        return (ptrdiff_t)p->pos;
+    int r = ON;
+    if (GUST_LIKELY(p->phase == START)) {
+        plain_request_line(p, data, len);
     }
-    return any_request(p, data, len);
+    while (r == ON) {
+        if (GUST_LIKELY(p->phase == LINE) && plain_fields(p, data, len)) {
+            return (ptrdiff_t)p->pos;
+        }
+        r = any_line(p, data, len);
+    }
+    return verdict(p, r);
 }
 
 void gust__http_trailer_init(struct gust__http_parser *p, struct gust__http_field *fields,

@@ -485,7 +485,7 @@ static void persistence_rule(struct gust__http_parser *p, bool framed)
     p->upgrade = p->minor > 0 && !framed && (p->tokens & upgrade) == upgrade;
 }
 
-bool gust__http_head_rule(struct gust__http_parser *p, const char *data)
+bool gust__http_any_head_rule(struct gust__http_parser *p, const char *data)
 {
     bool framed = (p->seen & GUST__HTTP_FRAMING) != 0;
     if (p->minor > 0 && p->host_field == UINT16_MAX) {

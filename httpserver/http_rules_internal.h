@@ -33,6 +33,18 @@ bool gust__http_field_rule(struct gust__http_parser *p, const char *data,
 bool gust__http_trailer_rule(struct gust__http_parser *p, uint8_t id);
 
 /* The head is complete: framing, persistence, expectation. */
-bool gust__http_head_rule(struct gust__http_parser *p, const char *data);
+bool gust__http_any_head_rule(struct gust__http_parser *p, const char *data);
+
+/* The same, at once where Host alone says something. */
+static inline bool gust__http_head_rule(struct gust__http_parser *p, const char *data)
+{
+    if (p->seen == 1u << GUST_HTTP_HOST && p->minor > 0) {
+        p->keep_alive = true;
+        p->upgrade = false;
+        p->expect_continue = false;
+        return true;
+    }
+    return gust__http_any_head_rule(p, data);
+}
 
 #endif

@@ -104,6 +104,16 @@ static void test_rows_without_vectors__same(void **state)
     }
 }
 
+static void test_rows_with_a_host_remembered__same(void **state)
+{
+    (void)state;
+    for (size_t round = 0; round < 2; round++) {
+        for (size_t i = 0; i < HTTP_ROWS; i++) {
+            check_cuts(&http_rows[i], &http_machine_with_memory);
+        }
+    }
+}
+
 /* Bytes of the next request do not matter. */
 static void test_rows__what_follows_is_left(void **state)
 {
@@ -405,6 +415,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows__verdict_in_every_cut),
         cmocka_unit_test(test_rows_without_vectors__same),
+        cmocka_unit_test(test_rows_with_a_host_remembered__same),
         cmocka_unit_test(test_rows__what_follows_is_left),
         cmocka_unit_test(test_each_byte_in_each_place__as_the_table),
         cmocka_unit_test(test_scans__stop_where_the_table_says),

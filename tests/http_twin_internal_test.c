@@ -60,8 +60,9 @@ static void check_other(const struct http_head *whole, const struct http_machine
     http_feed_head(m, data, len, first, step, &h);
     if (!http_head_same(whole, &h)) {
         print_input(data, len);
-        fail_msg("verdict %td, cut %zu %zu %s vectors %td", whole->verdict, first, step,
-                 m == &http_machine ? "with" : "without", h.verdict);
+        fail_msg("verdict %td, cut %zu %zu %s vectors %s memory %td", whole->verdict, first, step,
+                 m == &http_machine_without_vectors ? "without" : "with",
+                 m->remembers ? "with" : "without", h.verdict);
     }
 }
 
@@ -72,6 +73,7 @@ static void check_input(struct http_random *random, const char *data, size_t len
     http_feed_head(&http_machine, data, len, len, 0, &h);
     check_twin(&h, data, len);
     check_other(&h, &http_machine, data, len, first, 1 + http_random(random, 20));
+    check_other(&h, &http_machine_with_memory, data, len, len, 0);
     check_other(&h, &http_machine_without_vectors, data, len, len, 0);
     check_other(&h, &http_machine_without_vectors, data, len, first, 1 + http_random(random, 20));
 }

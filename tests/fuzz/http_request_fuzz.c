@@ -75,6 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     http_feed_head(&http_machine_without_vectors, data, len, 1 + input[1] % len, 1 + input[0],
                    &cut);
     must(http_head_same(&whole, &cut));
+    http_feed_head(&http_machine_with_memory, data, len, len, 0, &cut);
+    must(http_head_same(&whole, &cut));
     if (whole.verdict > 0) {
         check_parts(&whole, data);
     }

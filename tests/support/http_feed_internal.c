@@ -8,7 +8,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-const struct http_machine http_machine = {gust__http_parser_init, gust__http_parse_request};
+const struct http_machine http_machine = {gust__http_parser_init, gust__http_parse_request, false};
+const struct http_machine http_machine_with_memory = {gust__http_parser_init,
+                                                      gust__http_parse_request, true};
 
 /* --- a place whose end is the end of what may be read --- */
 
@@ -55,8 +57,10 @@ static size_t next_len(size_t seen, size_t len, size_t first, size_t step)
 void http_feed_head(const struct http_machine *m, const char *data, size_t len, size_t first,
                     size_t step, struct http_head *out)
 {
+    static struct gust__http_known_host last_host;
     memset(out, 0xa5, sizeof *out);
     m->init(&out->p, out->fields, HTTP_FEED_FIELDS, 65536, 8192);
+    out->p.known_host = m->remembers ? &last_host : NULL;
     out->verdict = 0;
     out->fed = 0;
     while (out->verdict == 0 && out->fed < len) {

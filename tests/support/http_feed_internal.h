@@ -21,8 +21,10 @@ struct http_machine {
     void (*init)(struct gust__http_parser *p, struct gust__http_field *fields, uint16_t max_fields,
                  size_t max_header_size, size_t max_request_line);
     ptrdiff_t (*parse)(struct gust__http_parser *p, const char *data, size_t len);
+    bool remembers; /* the last good Host, from one head to the next */
 };
 extern const struct http_machine http_machine;
+extern const struct http_machine http_machine_with_memory;
 extern const struct http_machine http_machine_without_vectors;
 
 /* What came out of a head. */

@@ -10,6 +10,7 @@
 #define gust__http_field_rule swar_http_field_rule
 #define gust__http_trailer_rule swar_http_trailer_rule
 #define gust__http_head_rule swar_http_head_rule
+#define gust__http_any_head_rule swar_http_any_head_rule
 #define gust__http_path swar_http_path
 #define gust__http_host swar_http_host
 #define gust__http_host_name swar_http_host_name
@@ -26,4 +27,4 @@
 #include "tests/support/http_feed_internal.h"
 
 const struct http_machine http_machine_without_vectors = {gust__http_parser_init,
-                                                          gust__http_parse_request};
+                                                          gust__http_parse_request, false};
