@@ -13,6 +13,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 VERSION != sed -n 's/.*define GUST_VERSION "\([^"]*\)".*/\1/p' util/version.h
 FUZZ_SECONDS ?= 20
+ARGS ?=
 
 WARN = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
        -Wundef -Wwrite-strings -Wformat-security
@@ -76,11 +77,11 @@ $(B)/libsupport.a: $(SUPPORT_OBJS) $(B)/rules.mk
 
 # --- running ---------------------------------------------------------------------------
 
+# The chat prints its address. ARGS goes to it: make run ARGS=--port=9000
 run:
 	@sh tools/need.sh $(NEED_RUN)
 	@$(SUBMAKE) $(B)/demos/chat
-	@echo "The chat is at http://127.0.0.1:8888/ (leave with Ctrl-C)"
-	@exec $(B)/demos/chat
+	@exec $(B)/demos/chat $(ARGS)
 
 # --- checking --------------------------------------------------------------------------
 
@@ -136,13 +137,17 @@ check-install:
 
 check-interop:
 	@sh tools/need.sh $(NEED_INTEROP)
-	@$(SUBMAKE) $(SERVERS) demos
-	@sh tools/test.sh tests/interop/run.sh
+	@$(SUBMAKE) $(SERVERS)
+	@$(SUBMAKE) $(ASAN) build-asan/tests/interop_server
+	@$(ASAN_ENV) sh tools/test.sh tests/interop/run.sh \
+	    "tests/interop/run.sh build-asan/tests/interop_server"
 
 check-browser:
 	@sh tools/need.sh $(NEED_BROWSER)
-	@$(SUBMAKE) demos
-	@sh tools/test.sh tests/interop/browser.sh
+	@$(SUBMAKE) $(B)/demos/chat
+	@$(SUBMAKE) $(ASAN) build-asan/demos/chat
+	@$(ASAN_ENV) sh tools/test.sh tests/interop/browser.sh \
+	    "tests/interop/browser.sh build-asan/demos/chat"
 
 check-docs docs:
 	@sh tools/need.sh $(NEED_RUN)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# test.sh [--using SYMBOL] PROGRAM...: run each test program or script, print a line for each,
-# show the output of the first that fails and stop there. Ends with `N passed, N failed`.
+# test.sh [--using SYMBOL] PROGRAM...: run each test program, or script ("x.sh ARGUMENT..."),
+# print a line for each, show the output of the first that fails and stop there. Ends with `N passed, N failed`.
 # test.sh --total FILE [FAILED]: the same line for all runs that wrote to GUST_TALLY=FILE.
 set -u
 
@@ -35,10 +35,11 @@ count() { # log, exit status
 
 run() { # program
     case $1 in
-        *.sh)
-            name=$(echo "${1%.sh}" | sed -e 's|^tests/||' -e 's|^tools/||')
-            log=build/$(basename "$name").log
-            set -- sh "$1"
+        *.sh*)
+            name=$(echo "$1" | sed -e 's|^tests/||' -e 's|^tools/||' -e 's|\.sh||' -e 's| .*/| |')
+            log=build/$(echo "$name" | tr '/ ' '--').log
+            # shellcheck disable=SC2086
+            set -- sh $1
             ;;
         *) name=$(basename "$1") log=$1.log ;;
     esac
