@@ -1,6 +1,7 @@
 #!/bin/sh
 # test.sh [--using SYMBOL] PROGRAM...: run each test program, or script ("x.sh ARGUMENT..."),
-# print a line for each, show the output of the first that fails and stop there. Ends with `N passed, N failed`.
+# print a line for each, show the output of the first that fails and stop there. Ends with
+# `N passed, N failed`.
 # test.sh --total FILE [FAILED]: the same line for all runs that wrote to GUST_TALLY=FILE.
 set -u
 
@@ -36,7 +37,7 @@ count() { # log, exit status
 run() { # program
     case $1 in
         *.sh*)
-            name=$(echo "$1" | sed -e 's|^tests/||' -e 's|^tools/||' -e 's|\.sh||' -e 's| .*/| |')
+            name=$(echo "$1" | sed -e 's|^tests/||' -e 's|^tools/||' -e 's|\.sh||' -e 's| build-asan/.*|-asan|')
             log=build/$(echo "$name" | tr '/ ' '--').log
             # shellcheck disable=SC2086
             set -- sh $1
