@@ -62,11 +62,13 @@ enum gust__http_form {
 
 /* The last Host that was found valid: clients say the same one again and again,
  * and comparing is cheaper than judging. Zeroed: none. */
+#define GUST__HTTP_KNOWN_HOST 56
+
 struct gust__http_known_host {
     uint8_t len; /* 0: none */
     uint8_t name_len;
     int32_t port;
-    char text[64];
+    char text[GUST__HTTP_KNOWN_HOST + 8]; /* room to load whole words */
 };
 
 struct gust__http_parser {

@@ -9,6 +9,7 @@
 #include <gust/str.h>
 
 #include "httpserver/http_scan_internal.h"
+#include "httpserver/httpnames_internal.h"
 #include "util/check_internal.h"
 
 /* The classes of http_scan_internal.h, sixteen bytes a line. */
@@ -191,13 +192,26 @@ static GUST_NOINLINE bool replaced_host_rule(struct gust__http_parser *p, const 
     return true;
 }
 
+/* The same bytes? Both have eight readable bytes from their last one on. */
+static inline bool same_bytes(const char *a, const char *b, size_t len)
+{
+    size_t at = 0;
+    for (; at + 8 < len; at += 8) {
+        if (gust__load64(a + at) != gust__load64(b + at)) {
+            return false;
+        }
+    }
+    uint64_t diff = gust__load64(a + at) ^ gust__load64(b + at);
+    return (diff & gust__first_bytes(len - at)) == 0;
+}
+
 /* The Host that the last request had? */
 static inline bool is_known_host(struct gust__http_parser *p, const char *data,
                                  const struct gust__http_field *f)
 {
     const struct gust__http_known_host *known = p->known_host;
     if (known == NULL || known->len != f->value_len || f->value_len == 0 ||
-        memcmp(known->text, data + f->value, f->value_len) != 0) {
+        !same_bytes(known->text, data + f->value, f->value_len)) {
         return false;
     }
     p->host = (struct gust__http_slice){f->value, f->value_len};
@@ -213,7 +227,7 @@ static GUST_NOINLINE bool new_host(struct gust__http_parser *p, const char *data
         return gust__http_fail(p, 400, "invalid Host");
     }
     struct gust__http_known_host *known = p->known_host;
-    if (known != NULL && f->value_len <= sizeof known->text) {
+    if (known != NULL && f->value_len <= GUST__HTTP_KNOWN_HOST) {
         known->len = (uint8_t)f->value_len;
         known->name_len = (uint8_t)p->host_name.len;
         known->port = p->host_port;

@@ -221,10 +221,9 @@ static inline bool may_cork(const gust_iostream *s, size_t n)
     const struct gust__io *io = s->io;
     const unsigned state = GUST__S_DISPATCH | GUST__S_CLOSED | GUST__S_SHUT | GUST__S_CLOSING |
                            GUST__S_CONNECTING;
-    size_t room = gust__high_water(s) < GUST__CORK_SIZE ? gust__high_water(s) : GUST__CORK_SIZE;
     return s->out == NULL && (s->flags & state) == GUST__S_DISPATCH &&
-           (io->corked == s || io->corked == NULL) && io->cork_len <= room &&
-           n <= room - io->cork_len;
+           (io->corked == s || io->corked == NULL) && n <= GUST__CORK_SIZE - io->cork_len &&
+           io->cork_len + n <= gust__high_water(s);
 }
 
 static inline void cork_add(gust_iostream *s, size_t n)
@@ -414,7 +413,8 @@ void gust_iostream_commit(gust_iostream *s, size_t used)
 {
     struct gust__out *out = s->out;
     if (out == NULL) { /* the room was in the cork */
-        if (used > 0 && may_cork(s, used)) {
+        GUST_ASSERT(gust__is(s, GUST__S_CLOSED) || may_cork(s, used));
+        if (used > 0 && !gust__is(s, GUST__S_CLOSED)) {
             cork_add(s, used);
         }
     } else if (used > 0 && out->tail != NULL && out->tail->release == release_chunk) {
