@@ -3,57 +3,36 @@
 #include <gust/errors.h>
 #include <gust/httpnames.h>
 
+#include "httpserver/http_scan_internal.h"
 #include "util/arena_internal.h"
 #include "util/check_internal.h"
 
-/* tchar of RFC 9110 5.6.2. */
-static bool is_token_byte(unsigned char c)
-{
-    if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) {
-        return true;
-    }
-    return c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL;
-}
-
 bool gust_header_name_is_valid(gust_str name)
 {
-    for (size_t i = 0; i < name.len; i++) {
-        if (!is_token_byte((unsigned char)name.ptr[i])) {
+    const char *end = name.ptr + name.len;
+    return name.len > 0 && gust__scan_class(name.ptr, end, GUST__CHAR_TOKEN) == end;
+}
+
+/* Whole blocks, the last one over bytes that were seen where need be. A stop is a
+ * hint only. */
+static bool has_no_stop(const char *at, size_t len)
+{
+    const char *last = at + len - GUST__SCAN_BLOCK;
+    for (; at < last; at += GUST__SCAN_BLOCK) {
+        if (gust__stops_value(at) != 0) {
             return false;
         }
     }
-    return name.len > 0;
-}
-
-static bool is_value_byte(unsigned char c)
-{
-    return (c >= 0x20 && c != 0x7f) || c == '\t';
-}
-
-/* Might one of eight bytes be below 0x20 or be 0x7f? May err towards yes. */
-static bool word_is_suspect(const char *bytes)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    const uint64_t highs = UINT64_C(0x8080808080808080);
-    uint64_t w;
-    memcpy(&w, bytes, sizeof w);
-    uint64_t low = (w - ones * 0x20) & ~w;
-    uint64_t del = w ^ (ones * 0x7f);
-    return ((low | ((del - ones) & ~del)) & highs) != 0;
+    return gust__stops_value(last) == 0;
 }
 
 bool gust_header_value_is_valid(gust_str value)
 {
-    size_t i = 0;
-    while (i + 8 <= value.len && !word_is_suspect(value.ptr + i)) {
-        i += 8;
+    if (value.len >= GUST__SCAN_BLOCK && has_no_stop(value.ptr, value.len)) {
+        return true;
     }
-    for (; i < value.len; i++) {
-        if (!is_value_byte((unsigned char)value.ptr[i])) {
-            return false;
-        }
-    }
-    return true;
+    const char *end = value.ptr + value.len;
+    return value.len == 0 || gust__scan_class(value.ptr, end, GUST__CHAR_VALUE) == end;
 }
 
 void gust_headers_init(gust_headers *h, gust_arena *arena)

@@ -224,6 +224,7 @@ typedef struct gust_response {
     int status;                  /* 100 .. 999 */
     gust_str reason;             /* empty: the standard phrase */
     gust_str content_type;       /* empty: none */
+    gust_str etag;               /* with its quotes; empty: none */
     const gust_headers *headers; /* further fields; NULL: none */
 } gust_response;
 

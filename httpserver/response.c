@@ -182,7 +182,7 @@ static size_t head_size(const struct gust__head_cache *cache, const gust_respons
     return cache->len + sizeof "HTTP/1.1 999 \r\n" + reason.len + sizeof "Content-Type: \r\n" +
            response->content_type.len + sizeof "Content-Length: 18446744073709551615\r\n" +
            sizeof "Transfer-Encoding: chunked\r\n" + sizeof "Connection: Keep-Alive\r\n" +
-           fields_size(response->headers) + 2;
+           sizeof "Etag: \r\n" + response->etag.len + fields_size(response->headers) + 2;
 }
 
 static char *put_status(char *p, int status, gust_str reason)
@@ -222,6 +222,13 @@ static char *put_fields(char *p, const gust_headers *headers)
     return p;
 }
 
+static char *put_etag(char *p, gust_str etag)
+{
+    p = put(p, LIT("Etag: "));
+    p = put(p, etag);
+    return put(p, LIT("\r\n"));
+}
+
 static char *put_connection(char *p, const gust_request *req, const struct framing *f)
 {
     if (f->own_connection) {
@@ -257,6 +264,9 @@ static char *put_head(char *p, gust_request *req, const gust_response *response,
         p = put(p, LIT("\r\n"));
     } else if (f->chunked) {
         p = put(p, LIT("Transfer-Encoding: chunked\r\n"));
+    }
+    if (response->etag.len > 0) {
+        p = put_etag(p, response->etag);
     }
     if (response->headers != NULL) {
         p = put_fields(p, response->headers);
@@ -314,6 +324,9 @@ static int check_response(const gust_request *req, const gust_response *response
     }
     if (response->content_type.len > 0) {
         GUST_CHECK(gust_header_value_is_valid(response->content_type), GUST_EHEADER);
+    }
+    if (response->etag.len > 0) {
+        GUST_CHECK(gust_header_value_is_valid(response->etag), GUST_EHEADER);
     }
     return 0;
 }
@@ -373,7 +386,11 @@ static bool respond_plain(gust_request *req, const gust_response *response, gust
         }
         keep_type(cache, type);
     }
-    size_t size = cache->plain_len + sizeof "18446744073709551615\r\n\r\n" +
+    gust_str etag = response->etag;
+    if (etag.len > 0 && !gust_header_value_is_valid(etag)) {
+        return false;
+    }
+    size_t size = cache->plain_len + sizeof "18446744073709551615\r\nEtag: \r\n\r\n" + etag.len +
                   fields_size(response->headers) + body.len;
     char *room;
     if (size > MAX_ROOM || gust_iostream_reserve(req->conn->s, size, &room) != 0) {
@@ -382,6 +399,9 @@ static bool respond_plain(gust_request *req, const gust_response *response, gust
     char *p = put(room, lit(cache->bytes, cache->plain_len));
     p += gust_u64_to_dec(p, body.len);
     p = put(p, LIT("\r\n"));
+    if (etag.len > 0) {
+        p = put_etag(p, etag);
+    }
     if (response->headers != NULL) {
         p = put_fields(p, response->headers);
     }

@@ -196,8 +196,7 @@ int gust_application_add_handlers(gust_application *app, const char *host, const
     return 0;
 }
 
-/* The memory goes with the last instance that is still at work. */
-static void application_destroy(gust_application *app)
+void gust__application_destroy(gust_application *app)
 {
     gust_arena_deinit(&app->arena);
     gust__free(app);
@@ -215,15 +214,6 @@ void gust_application_free(gust_application *app)
     app->servers = NULL;
     app->is_freed = true;
     gust__application_release(app);
-}
-
-void gust__application_release(gust_application *app)
-{
-    GUST_ASSERT(app->handlers > 0);
-    app->handlers--;
-    if (app->is_freed && app->handlers == 0) {
-        application_destroy(app);
-    }
 }
 
 /* ---- servers ------------------------------------------------------------------ */

@@ -9,32 +9,31 @@
 
 #include <gust/hash.h>
 
+#include "util/arena_internal.h"
 #include "web/web_internal.h"
+
+#define ETAG_LEN 34
 
 int gust__compute_etag(gust_handler *h, gust_str body, gust_str *out_etag)
 {
-    char *etag = gust_arena_alloc(gust_handler_arena(h), 34);
+    char *etag = gust__arena_alloc(gust_request_arena(h->request), ETAG_LEN);
     GUST_CHECK(etag != NULL, -ENOMEM);
-    etag[0] = etag[33] = '"';
+    etag[0] = etag[ETAG_LEN - 1] = '"';
     gust_hash128_hex(etag + 1, gust_hash128(body));
-    *out_etag = gust_str_make(etag, 34);
+    *out_etag = gust_str_make(etag, ETAG_LEN);
     return 0;
 }
 
+/* The default's text is ours, and lies in the request's memory already. */
 int gust_handler_set_etag_header(gust_handler *h)
 {
-    gust_str etag = {NULL, 0};
-    GUST_TRY(h->rule->cls.compute_etag(h, gust_buf_peek(&h->body), &etag));
-    if (etag.len == 0) {
-        return 0;
-    }
-    gust_headers *headers = gust__handler_headers(h);
-    GUST_CHECK(headers != NULL, -ENOMEM);
+    gust_str body = gust_buf_peek(&h->body);
     if (h->rule->cls.compute_etag == gust__compute_etag) {
-        gust_headers_remove(headers, GUST_STR("Etag"));
-        return gust_headers_add_borrowed(headers, GUST_STR("Etag"), etag);
+        return gust__compute_etag(h, body, &h->response.etag);
     }
-    return gust_headers_set(headers, GUST_STR("Etag"), etag);
+    gust_str etag = {NULL, 0};
+    GUST_TRY(h->rule->cls.compute_etag(h, body, &etag));
+    return etag.len > 0 ? gust__copy_value(h, etag, &h->response.etag) : 0;
 }
 
 static gust_str without_weak(gust_str tag)
@@ -70,7 +69,7 @@ bool gust_handler_check_etag_header(const gust_handler *h)
     if (gust_request_header(req, GUST_HTTP_IF_NONE_MATCH).ptr == NULL) {
         return false;
     }
-    gust_str etag = gust_handler_header(h, "Etag");
+    gust_str etag = h->response.etag;
     gust_str list = gust_request_header_joined(req, GUST_HTTP_IF_NONE_MATCH);
     return etag.len > 0 && list.ptr != NULL && gust__etag_list_has(list, etag);
 }

@@ -56,7 +56,7 @@ static void summarise(const gust_handler *h, struct summary *out)
     out->ip = gust_request_remote_ip(h->request);
 }
 
-static GUST_NOINLINE void log_access(gust_handler *h, enum gust_log_level level)
+void gust__log_access(gust_handler *h, enum gust_log_level level)
 {
     struct summary s;
     summarise(h, &s);
@@ -64,18 +64,8 @@ static GUST_NOINLINE void log_access(gust_handler *h, enum gust_log_level level)
     const gust_ioloop *loop = gust_request_loop(h->request);
     gust_time spent = gust_ioloop_time(loop) - gust_ioloop_now(loop);
     double ms = (double)(gust_request_time(h->request) + spent) / 1e6;
-    GUST_LOG(GUST_LOG_ACCESS, level, "%d %s %s (%.*s) %.2fms", h->status, s.method, s.uri,
+    GUST_LOG(GUST_LOG_ACCESS, level, "%d %s %s (%.*s) %.2fms", h->response.status, s.method, s.uri,
              GUST_FMT(s.ip), ms);
-}
-
-void gust__log_request(gust_handler *h)
-{
-    enum gust_log_level level = h->status < 400   ? GUST_LOG_INFO
-                                : h->status < 500 ? GUST_LOG_WARNING
-                                                  : GUST_LOG_ERROR;
-    if (GUST_UNLIKELY(gust_log_is_on(GUST_LOG_ACCESS, level))) {
-        log_access(h, level);
-    }
 }
 
 static void log_failure(gust_handler *h, int status)
@@ -107,16 +97,15 @@ static void log_error(const gust_handler *h, const char *what, int code)
 
 static gust_str reason_of(const gust_handler *h)
 {
-    if (h->extra != NULL && h->extra->reason.len > 0) {
-        return h->extra->reason;
-    }
-    return gust_http_reason(h->status);
+    gust_str reason = h->response.reason;
+    return reason.len > 0 ? reason : gust_http_reason(h->response.status);
 }
 
 static int write_page(gust_handler *h, gust_str reason)
 {
     return gust_handler_writef(h, "<html><title>%d: %.*s</title><body>%d: %.*s</body></html>",
-                               h->status, GUST_FMT(reason), h->status, GUST_FMT(reason));
+                               h->response.status, GUST_FMT(reason), h->response.status,
+                               GUST_FMT(reason));
 }
 
 static bool is_plain(gust_str text)
@@ -154,9 +143,9 @@ static void begin_error(gust_handler *h, int status)
         h->extra->error_reason = gust_str_make(NULL, 0);
     }
     gust_handler_clear(h);
-    h->status = (uint16_t)(status >= 300 && status <= 999 ? status : 500);
+    h->response.status = status >= 300 && status <= 999 ? status : 500;
     if (reason.len > 0) {
-        h->extra->reason = reason;
+        h->response.reason = reason;
     }
     h->flags |= GUST__FAILED;
 }
@@ -174,8 +163,8 @@ void gust_handler_send_error(gust_handler *h, int status)
         return;
     }
     begin_error(h, status);
-    int result = h->status == 304 ? 0 : h->rule->cls.write_error(h, h->status);
-    if (result == 0 && h->status == 405) {
+    int result = h->response.status == 304 ? 0 : h->rule->cls.write_error(h, h->response.status);
+    if (result == 0 && h->response.status == 405) {
         result = gust_handler_set_header(h, "Allow", h->rule->allow);
     }
     if (h->state == GUST__FINISHED) {
@@ -209,14 +198,14 @@ void gust__response_failed(gust_handler *h, int code)
     int status = code;
     if ((h->flags & (GUST__SENT | GUST__FAILED)) == 0) {
         begin_error(h, 500);
-        gust_response response = {.status = 500, .content_type = h->content_type};
+        gust_response response = {.status = 500, .content_type = h->response.content_type};
         status = gust__write_error(h, 500);
         if (status == 0) {
             status = gust_request_respond(h->request, &response, gust_buf_peek(&h->body));
         }
     }
     if (status != 0) {
-        h->status = 500;
+        h->response.status = 500;
         gust_request_finish(h->request);
     }
 }

@@ -16,6 +16,7 @@
  * Source: tornado/web.py: RequestHandler._execute, _HandlerDelegate. */
 #include <string.h>
 
+#include "util/arena_internal.h"
 #include "web/web_internal.h"
 
 struct gust__handler_extra *gust__handler_extra(gust_handler *h)
@@ -76,63 +77,59 @@ int gust_handler_detach(gust_handler *h, gust_iostream **out_s)
 
 /* ---- steps ------------------------------------------------------------------------- */
 
-static void handler_step(gust_handler *h, int result);
-
 /* What a function of the class has come to: GUST_PENDING, unless it was
  * completed before it returned. */
-static int settle(gust_handler *h, int result)
+static inline int settle(gust_handler *h, int result)
 {
     bool early = (h->flags & GUST__EARLY) != 0;
     h->flags &= (uint16_t) ~(GUST__RUNNING | GUST__EARLY);
     return result == GUST_PENDING && early ? h->result : result;
 }
 
-/* Run a function of the class and go on with what it returns, unless it is
- * pending. */
-static void handler_run(gust_handler *h, gust_handler_fn *fn)
+static inline int handler_call(gust_handler *h, gust_handler_fn *fn)
 {
     h->flags |= GUST__RUNNING;
-    int result = settle(h, fn(h));
-    if (result != GUST_PENDING) {
-        handler_step(h, result);
-    }
+    return settle(h, fn(h));
 }
 
-static void run_method(gust_handler *h)
-{
-    gust_handler_fn *method = h->rule->methods[gust_request_method(h->request)];
-    if (method == NULL) {
-        gust__handler_fail(h, 405);
-        return;
-    }
-    h->state = GUST__METHOD;
-    handler_run(h, method);
-}
-
-/* prepare or data_received is done: the method, once the body is there. */
-static void go_on(gust_handler *h)
-{
-    if ((h->flags & GUST__COMPLETE) != 0) {
-        run_method(h);
-    } else {
-        h->state = GUST__BODY;
-    }
-}
-
-static void handler_step(gust_handler *h, int result)
+static inline void method_ended(gust_handler *h, int result)
 {
     if (h->state == GUST__FINISHED) {
         return;
     }
-    if (result != 0) {
+    if (GUST_UNLIKELY(result != 0)) {
         gust__handler_fail(h, result);
+    } else {
+        gust_handler_finish(h);
+    }
+}
+
+/* prepare or data_received is done: the method, once the body is there. */
+static inline void go_on(gust_handler *h)
+{
+    if (GUST_UNLIKELY((h->flags & GUST__COMPLETE) == 0)) {
+        h->state = GUST__BODY;
         return;
     }
-    switch (h->state) {
-    case GUST__PREPARE:
-    case GUST__DATA: go_on(h); break;
-    case GUST__METHOD: gust_handler_finish(h); break;
-    default: break;
+    gust_handler_fn *method = h->rule->methods[gust_request_method(h->request)];
+    if (GUST_UNLIKELY(method == NULL)) {
+        gust__handler_fail(h, 405);
+        return;
+    }
+    h->state = GUST__METHOD;
+    int result = handler_call(h, method);
+    if (result != GUST_PENDING) {
+        method_ended(h, result);
+    }
+}
+
+/* A function of the class has ended with `result`. */
+static void handler_step(gust_handler *h, int result)
+{
+    if (result == 0 && (h->state == GUST__PREPARE || h->state == GUST__DATA)) {
+        go_on(h);
+    } else {
+        method_ended(h, result);
     }
 }
 
@@ -165,8 +162,8 @@ static bool is_usual_method(enum gust_http_method method)
            method != GUST_HTTP_TRACE;
 }
 
-/* Everything from the path's arguments on. */
-static void handler_start(gust_handler *h)
+/* Everything before the method. */
+static GUST_NOINLINE void handler_prepare(gust_handler *h)
 {
     const struct gust__rule *rule = h->rule;
     enum gust_http_method method = gust_request_method(h->request);
@@ -180,32 +177,55 @@ static void handler_start(gust_handler *h)
         return;
     }
     h->state = GUST__PREPARE;
-    if (rule->cls.prepare != NULL) {
-        handler_run(h, rule->cls.prepare);
-    } else {
-        go_on(h);
+    int result = rule->cls.prepare != NULL ? handler_call(h, rule->cls.prepare) : 0;
+    if (result != GUST_PENDING) {
+        handler_step(h, result);
     }
 }
 
-static gust_handler *handler_alloc(gust_request *req, const struct gust__rule *rule,
-                                   const gust_str *args)
+/* Most requests have nothing but the method. */
+static inline void handler_start(gust_handler *h)
 {
-    gust_arena *arena = gust_request_arena(req);
-    gust_handler *h = gust_arena_calloc(arena, rule->cls.instance_size);
-    if (h == NULL) {
+    const struct gust__rule *rule = h->rule;
+    if (rule->arg_count == 0 && rule->cls.prepare == NULL && (h->flags & GUST__COMPLETE) != 0) {
+        go_on(h);
+    } else {
+        handler_prepare(h);
+    }
+}
+
+static inline gust_handler *handler_make(gust_application *app, gust_request *req,
+                                         const struct gust__rule *rule)
+{
+    size_t size = rule->cls.instance_size;
+    gust_handler *h = gust__arena_alloc(gust_request_arena(req), size);
+    if (GUST_UNLIKELY(h == NULL)) {
         return NULL;
     }
-    if (rule->arg_count > 0) {
-        size_t size = rule->arg_count * sizeof(*args);
-        gust_str *copy = gust_arena_alloc(arena, size);
-        if (copy == NULL) {
-            return NULL;
-        }
-        memcpy(copy, args, size);
-        h->path_args = copy;
+    *h = (gust_handler){
+        .request = req, .application = app, .rule = rule, .response = gust__fresh_response()};
+    if (size > sizeof(*h)) {
+        memset(h + 1, 0, size - sizeof(*h));
     }
-    h->request = req;
-    h->rule = rule;
+    return h;
+}
+
+/* The same where it takes a walk to find the rule. */
+static GUST_NOINLINE gust_handler *handler_make_walking(gust_application *app, gust_request *req)
+{
+    gust_str args[GUST_MAX_PATH_ARGS];
+    const struct gust__rule *rule = gust__application_route(app, req, args);
+    gust_handler *h = handler_make(app, req, rule);
+    if (h == NULL || rule->arg_count == 0) {
+        return h;
+    }
+    size_t bytes = rule->arg_count * sizeof(*args);
+    gust_str *copy = gust_arena_alloc(gust_request_arena(req), bytes);
+    if (copy == NULL) {
+        return NULL;
+    }
+    memcpy(copy, args, bytes);
+    h->path_args = copy;
     return h;
 }
 
@@ -213,21 +233,22 @@ static gust_handler *handler_alloc(gust_request *req, const struct gust__rule *r
  * finished already. NULL where memory is short. */
 static gust_handler *handler_new(gust_application *app, gust_request *req)
 {
-    gust_str args[GUST_MAX_PATH_ARGS];
-    const struct gust__rule *rule = gust__application_route(app, req, args);
-    gust_handler *h = handler_alloc(req, rule, args);
+    const struct gust__rule *rule = NULL;
+    if (app->hosts == NULL) {
+        rule = gust__router_literal(&app->router, gust_request_path(req));
+    }
+    gust_handler *h = rule != NULL ? handler_make(app, req, rule) : handler_make_walking(app, req);
     if (h == NULL) {
         return NULL;
     }
-    h->application = app;
     app->handlers++;
     gust_request_set_data(req, h);
-    gust__response_init(h);
-    if (rule->cls.set_default_headers != NULL) {
-        rule->cls.set_default_headers(h);
+    const gust_handler_class *cls = &h->rule->cls;
+    if (cls->set_default_headers != NULL) {
+        cls->set_default_headers(h);
     }
-    if (rule->cls.initialize != NULL) {
-        int status = rule->cls.initialize(h, rule->arg);
+    if (cls->initialize != NULL) {
+        int status = cls->initialize(h, h->rule->arg);
         if (status != 0) {
             gust__handler_fail(h, status);
         }
@@ -283,7 +304,7 @@ static void on_request(gust_request *req, void *user)
     if (h->state == GUST__NEW) {
         handler_start(h);
     } else if (h->state == GUST__BODY) {
-        run_method(h);
+        go_on(h);
     }
 }
 

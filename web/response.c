@@ -13,19 +13,15 @@
 #include <gust/limits.h>
 
 #include "util/alloc_internal.h"
+#include "util/arena_internal.h"
 #include "web/web_internal.h"
 
 #define GUST__FIRST_BODY ((size_t)1024)
 
 /* ---- the head ----------------------------------------------------------------- */
 
-void gust__response_init(gust_handler *h)
-{
-    h->status = 200;
-    h->content_type = GUST_STR("text/html; charset=UTF-8");
-}
-
-gust_headers *gust__handler_headers(gust_handler *h)
+/* The list of fields, made on first use; NULL where memory is short. */
+static gust_headers *handler_headers(gust_handler *h)
 {
     if (h->headers == NULL) {
         gust_arena *arena = gust_handler_arena(h);
@@ -34,13 +30,21 @@ gust_headers *gust__handler_headers(gust_handler *h)
             gust_headers_init(headers, arena);
         }
         h->headers = headers;
+        h->response.headers = headers;
     }
     return h->headers;
 }
 
-static bool is_content_type(gust_str name)
+/* Where the value of a field lies that a response has once; NULL for all others. */
+static gust_str *single_field(gust_handler *h, gust_str name)
 {
-    return name.len == 12 && gust_str_case_eq(name, GUST_STR("Content-Type"));
+    if (name.len == 12 && gust_str_case_eq(name, GUST_STR("Content-Type"))) {
+        return &h->response.content_type;
+    }
+    if (name.len == 4 && gust_str_case_eq(name, GUST_STR("Etag"))) {
+        return &h->response.etag;
+    }
+    return NULL;
 }
 
 static bool is_head_open(const gust_handler *h)
@@ -48,12 +52,12 @@ static bool is_head_open(const gust_handler *h)
     return h->state != GUST__FINISHED && (h->flags & GUST__SENT) == 0;
 }
 
-static int set_content_type(gust_handler *h, gust_str value)
+int gust__copy_value(gust_handler *h, gust_str value, gust_str *out_copy)
 {
     GUST_CHECK(gust_header_value_is_valid(value), GUST_EHEADER);
     gust_str copy = gust_arena_copy(gust_handler_arena(h), value);
     GUST_CHECK(copy.ptr != NULL, -ENOMEM);
-    h->content_type = copy;
+    *out_copy = copy;
     return 0;
 }
 
@@ -62,10 +66,11 @@ static int change_header(gust_handler *h, const char *text, gust_str value,
 {
     gust_str name = gust_str_from(text);
     GUST_CHECK(is_head_open(h), GUST_ESTATE);
-    if (is_content_type(name)) {
-        return set_content_type(h, value);
+    gust_str *single = single_field(h, name);
+    if (single != NULL) {
+        return gust__copy_value(h, value, single);
     }
-    gust_headers *headers = gust__handler_headers(h);
+    gust_headers *headers = handler_headers(h);
     GUST_CHECK(headers != NULL, -ENOMEM);
     return change(headers, name, value);
 }
@@ -83,8 +88,9 @@ int gust_handler_add_header(gust_handler *h, const char *name, gust_str value)
 void gust_handler_clear_header(gust_handler *h, const char *text)
 {
     gust_str name = gust_str_from(text);
-    if (is_content_type(name)) {
-        h->content_type = gust_str_make(NULL, 0);
+    gust_str *single = single_field(h, name);
+    if (single != NULL) {
+        *single = gust_str_make(NULL, 0);
     } else if (h->headers != NULL) {
         gust_headers_remove(h->headers, name);
     }
@@ -93,8 +99,9 @@ void gust_handler_clear_header(gust_handler *h, const char *text)
 gust_str gust_handler_header(const gust_handler *h, const char *text)
 {
     gust_str name = gust_str_from(text);
-    if (is_content_type(name)) {
-        return h->content_type;
+    const gust_str *single = single_field((gust_handler *)(uintptr_t)h, name);
+    if (single != NULL) {
+        return *single;
     }
     return h->headers != NULL ? gust_headers_get(h->headers, name) : gust_str_make(NULL, 0);
 }
@@ -108,32 +115,23 @@ gust_str gust__reason_copy(gust_handler *h, const char *text)
     return gust_arena_copy(gust_handler_arena(h), reason);
 }
 
-static int set_reason(gust_handler *h, const char *text)
-{
-    struct gust__handler_extra *extra = gust__handler_extra(h);
-    GUST_CHECK(extra != NULL, -ENOMEM);
-    gust_str reason = gust__reason_copy(h, text);
-    GUST_CHECK(reason.ptr != NULL, -ENOMEM);
-    extra->reason = reason;
-    return 0;
-}
-
 int gust_handler_set_status(gust_handler *h, int status, const char *reason)
 {
     GUST_CHECK(is_head_open(h), GUST_ESTATE);
     GUST_CHECK((status >= 200 && status <= 999) || status == 101, -EINVAL);
+    gust_str copy = {NULL, 0};
     if (reason != NULL) {
-        GUST_TRY(set_reason(h, reason));
-    } else if (h->extra != NULL) {
-        h->extra->reason = gust_str_make(NULL, 0);
+        copy = gust__reason_copy(h, reason);
+        GUST_CHECK(copy.ptr != NULL, -ENOMEM);
     }
-    h->status = (uint16_t)status;
+    h->response.reason = copy;
+    h->response.status = status;
     return 0;
 }
 
 int gust_handler_status(const gust_handler *h)
 {
-    return h->status;
+    return h->response.status;
 }
 
 void gust_handler_clear(gust_handler *h)
@@ -143,10 +141,7 @@ void gust_handler_clear(gust_handler *h)
         return;
     }
     h->headers = NULL;
-    if (h->extra != NULL) {
-        h->extra->reason = gust_str_make(NULL, 0);
-    }
-    gust__response_init(h);
+    h->response = gust__fresh_response();
     if (h->rule->cls.set_default_headers != NULL) {
         h->rule->cls.set_default_headers(h);
     }
@@ -171,25 +166,21 @@ static int body_own(gust_handler *h, size_t n)
     return 0;
 }
 
-static int body_grow(gust_handler *h, size_t n)
+int gust__body_grow(gust_handler *h, size_t n)
 {
+    size_t max = h->application->options.max_response;
     if ((h->flags & GUST__OWN_BODY) != 0) {
         return gust_buf_reserve(&h->body, n);
     }
     if (h->body.cap > 0 || n > GUST__FIRST_BODY) {
         return body_own(h, n);
     }
-    GUST_CHECK(n <= h->application->options.max_response, GUST_EBUFFERFULL);
-    char *first = gust_arena_alloc(gust_handler_arena(h), GUST__FIRST_BODY);
+    GUST_CHECK(n <= max, GUST_EBUFFERFULL);
+    char *first = gust__arena_alloc(gust_request_arena(h->request), GUST__FIRST_BODY);
     GUST_CHECK(first != NULL, -ENOMEM);
     h->body.ptr = first;
-    h->body.cap = GUST__FIRST_BODY;
+    h->body.cap = max < GUST__FIRST_BODY ? max : GUST__FIRST_BODY;
     return 0;
-}
-
-int gust__body_reserve(gust_handler *h, size_t n)
-{
-    return GUST_LIKELY(n <= h->body.cap - h->body.len) ? 0 : body_grow(h, n);
 }
 
 int gust_handler_write(gust_handler *h, gust_str bytes)
@@ -250,7 +241,7 @@ void gust_handler_json(gust_handler *h, gust_json_writer *w)
         status = body_own(h, GUST__FIRST_BODY);
     }
     if (is_head_open(h)) {
-        h->content_type = GUST_STR("application/json; charset=UTF-8");
+        h->response.content_type = GUST_STR("application/json; charset=UTF-8");
     }
     w->status = status;
 }
@@ -270,43 +261,43 @@ static bool has_no_body(int status)
     return status < 200 || status == 204 || status == 304;
 }
 
-static void response_head(const gust_handler *h, gust_response *out)
-{
-    out->status = h->status;
-    out->reason = h->extra != NULL ? h->extra->reason : gust_str_make(NULL, 0);
-    out->content_type = h->content_type;
-    out->headers = h->headers;
-}
-
 /* 204, 304 and 1xx: the fields that describe a body go. */
 static void strip_body_fields(gust_handler *h)
 {
     static const gust_str names[] = {
         GUST_STR_INIT("Content-Encoding"), GUST_STR_INIT("Content-Language"),
         GUST_STR_INIT("Content-Length"), GUST_STR_INIT("Transfer-Encoding")};
-    h->content_type = gust_str_make(NULL, 0);
+    h->response.content_type = gust_str_make(NULL, 0);
     for (size_t i = 0; h->headers != NULL && i < sizeof(names) / sizeof(names[0]); i++) {
         gust_headers_remove(h->headers, names[i]);
     }
 }
 
+/* An ETag of its own, or an automatic one? The body tells before the request is
+ * asked. */
+static bool wants_etag(const gust_handler *h)
+{
+    const gust_application_options *options = &h->application->options;
+    if (h->response.etag.ptr == NULL &&
+        (options->no_etag || h->body.len > options->max_etag_body)) {
+        return false;
+    }
+    enum gust_http_method method = gust_request_method(h->request);
+    return h->response.status == 200 && (method == GUST_HTTP_GET || method == GUST_HTTP_HEAD);
+}
+
 /* ETag, and 304 where the client has this one. */
 static int settle_etag(gust_handler *h)
 {
-    const gust_application_options *options = &h->application->options;
-    enum gust_http_method method = gust_request_method(h->request);
-    if (h->status != 200 || (method != GUST_HTTP_GET && method != GUST_HTTP_HEAD)) {
+    if (!wants_etag(h)) {
         return 0;
     }
-    if (h->headers == NULL || gust_headers_get(h->headers, GUST_STR("Etag")).ptr == NULL) {
-        if (options->no_etag || h->body.len > options->max_etag_body) {
-            return 0;
-        }
+    if (h->response.etag.ptr == NULL) {
         GUST_TRY(gust_handler_set_etag_header(h));
     }
     if (gust_handler_check_etag_header(h)) {
         h->body.len = 0;
-        h->status = 304;
+        h->response.status = 304;
     }
     return 0;
 }
@@ -319,19 +310,17 @@ static void free_body(void *ptr)
 /* The whole response in one write. */
 static int respond(gust_handler *h)
 {
-    if (GUST_UNLIKELY(has_no_body(h->status))) {
+    if (GUST_UNLIKELY(has_no_body(h->response.status))) {
         GUST_CHECK(h->body.len == 0, GUST_ELENGTH);
         strip_body_fields(h);
     }
-    gust_response response;
-    response_head(h, &response);
     gust_str body = gust_buf_peek(&h->body);
     if ((h->flags & GUST__OWN_BODY) == 0) {
-        return gust_request_respond(h->request, &response, body);
+        return gust_request_respond(h->request, &h->response, body);
     }
     h->flags &= (uint16_t)~GUST__OWN_BODY;
     memset(&h->body, 0, sizeof(h->body));
-    return gust_request_respond_adopt(h->request, &response, body, free_body,
+    return gust_request_respond_adopt(h->request, &h->response, body, free_body,
                                       (void *)(uintptr_t)body.ptr);
 }
 
@@ -378,13 +367,11 @@ static void on_flushed(gust_request *req, int status, void *user)
 
 static int flush_head(gust_handler *h)
 {
-    if (has_no_body(h->status)) {
+    if (has_no_body(h->response.status)) {
         GUST_CHECK(h->body.len == 0, GUST_ELENGTH);
         strip_body_fields(h);
     }
-    gust_response response;
-    response_head(h, &response);
-    GUST_TRY(gust_request_write_headers(h->request, &response, gust_str_make(NULL, 0)));
+    GUST_TRY(gust_request_write_headers(h->request, &h->response, gust_str_make(NULL, 0)));
     h->flags |= GUST__SENT;
     return 0;
 }

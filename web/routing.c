@@ -37,37 +37,58 @@ static uint64_t load_word(const char *ptr, size_t n)
     return word;
 }
 
-/* First and last eight bytes, and every eighth word between. */
-static size_t edge_hash(uint32_t from, gust_str key)
+/* First and last eight bytes, and every eighth word between. `word` is the key's
+ * load_word(). The best bits of a product are the high ones. */
+static inline size_t edge_hash(const struct gust__router *router, uint32_t from, gust_str key,
+                               uint64_t word)
 {
     const uint64_t prime = UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t hash = (from + key.len) * prime ^ load_word(key.ptr, key.len);
+    uint64_t hash = word ^ (from + key.len) << 24;
     if (key.len > 8) {
         hash = hash * prime ^ load_word(key.ptr + key.len - 8, 8);
         for (size_t i = 8; i + 8 < key.len; i += 8) {
             hash = hash * prime ^ load_word(key.ptr + i, 8);
         }
     }
-    hash *= prime;
-    return (size_t)(hash ^ hash >> 32);
+    return (size_t)(hash * prime >> router->shift);
+}
+
+/* Up to eight bytes the word and the length are the whole key. */
+static inline bool edge_is(const struct gust__edge *edge, uint32_t from, gust_str key,
+                           uint64_t word)
+{
+    return edge->word == word && edge->key.len == key.len && edge->from == from &&
+           (key.len <= 8 || memcmp(edge->key.ptr + 8, key.ptr + 8, key.len - 8) == 0);
 }
 
 /* The slot of (from, key): its edge, or the free one where it would go. */
-static struct gust__edge *edge_slot(const struct gust__router *router, uint32_t from, gust_str key)
+static inline struct gust__edge *edge_slot(const struct gust__router *router, uint32_t from,
+                                           gust_str key)
 {
-    size_t i = edge_hash(from, key) & router->mask;
+    uint64_t word = load_word(key.ptr, key.len);
+    size_t i = edge_hash(router, from, key, word);
     for (;; i = (i + 1) & router->mask) {
         struct gust__edge *edge = &router->edges[i];
-        if (edge->key.ptr == NULL || (edge->from == from && gust_str_eq(edge->key, key))) {
+        if (edge->key.ptr == NULL || edge_is(edge, from, key, word)) {
             return edge;
         }
     }
 }
 
-static uint32_t edge_find(const struct gust__router *router, uint32_t from, gust_str key)
+static struct gust__edge *edge_add(struct gust__router *router, uint32_t from, gust_str key,
+                                   uint32_t to)
 {
-    const struct gust__edge *edge = edge_slot(router, from, key);
-    return edge->key.ptr != NULL ? edge->to : GUST__NONE;
+    struct gust__edge *edge = edge_slot(router, from, key);
+    if (edge->key.ptr == NULL) {
+        *edge = (struct gust__edge){key, load_word(key.ptr, key.len), from, to};
+    }
+    return edge;
+}
+
+/* A free slot leads to GUST__NONE. */
+static inline uint32_t edge_find(const struct gust__router *router, uint32_t from, gust_str key)
+{
+    return edge_slot(router, from, key)->to;
 }
 
 /* ---- patterns -------------------------------------------------------------- */
@@ -174,10 +195,8 @@ static uint32_t node_below(struct gust__router *router, uint32_t from, gust_str 
         }
         return router->nodes[from].param;
     }
-    struct gust__edge *edge = edge_slot(router, from, segment);
-    if (edge->key.ptr == NULL) {
-        edge->key = segment;
-        edge->from = from;
+    struct gust__edge *edge = edge_add(router, from, segment, GUST__NONE);
+    if (edge->to == GUST__NONE) {
         edge->to = node_new(router);
     }
     return edge->to;
@@ -209,12 +228,7 @@ static void rule_add(struct gust__router *router, const struct gust__rule *rule)
         trie_add(router, rule);
         return;
     }
-    struct gust__edge *edge = edge_slot(router, GUST__LITERAL, rule->pattern);
-    if (edge->key.ptr == NULL) {
-        edge->key = rule->pattern;
-        edge->from = GUST__LITERAL;
-        edge->to = rule->order;
-    }
+    edge_add(router, GUST__LITERAL, rule->pattern, rule->order);
 }
 
 /* A segment makes at most one node and one edge, a literal path one edge. */
@@ -230,15 +244,28 @@ static size_t segments_of(const gust_route *routes, size_t *out_count)
     return segments;
 }
 
+/* A table that is at most half full. */
+static struct gust__edge *edges_new(struct gust__router *router, size_t count, gust_arena *arena)
+{
+    unsigned bits = 1;
+    while (count > (size_t)1 << (bits - 1)) {
+        bits++;
+    }
+    size_t slots = (size_t)1 << bits;
+    struct gust__edge *edges = gust_arena_alloc(arena, slots * sizeof(*edges));
+    for (size_t i = 0; edges != NULL && i < slots; i++) {
+        edges[i] = (struct gust__edge){.to = GUST__NONE};
+    }
+    router->mask = slots - 1;
+    router->shift = 64 - bits;
+    return edges;
+}
+
 int gust__router_init(struct gust__router *router, const gust_route *routes, gust_arena *arena)
 {
-    size_t slots = 2, segments = segments_of(routes, &router->count);
-    while (slots < 2 * (segments + router->count)) {
-        slots *= 2;
-    }
+    size_t segments = segments_of(routes, &router->count);
     GUST_CHECK(router->count < GUST__NONE && segments < GUST__NONE - 1, -EINVAL);
-    router->mask = slots - 1;
-    router->edges = gust_arena_calloc(arena, slots * sizeof(*router->edges));
+    router->edges = edges_new(router, segments + router->count, arena);
     router->nodes = gust_arena_alloc(arena, (segments + 1) * sizeof(*router->nodes));
     router->rules = gust_arena_calloc(arena, (router->count + 1) * sizeof(*router->rules));
     if (router->edges == NULL || router->nodes == NULL || router->rules == NULL) {
@@ -250,6 +277,7 @@ int gust__router_init(struct gust__router *router, const gust_route *routes, gus
         GUST_TRY(rule_compile(rule, &routes[i], arena));
         rule_add(router, rule);
     }
+    router->first = router->node_count > 0 ? router->nodes[0].first : GUST__NONE;
     return 0;
 }
 
@@ -297,12 +325,17 @@ static void search_walk(struct search *s, uint32_t at, gust_str path, size_t cou
     }
 }
 
+const struct gust__rule *gust__router_literal(const struct gust__router *router, gust_str path)
+{
+    uint32_t order = edge_find(router, GUST__LITERAL, path);
+    return order < router->first ? &router->rules[order] : NULL;
+}
+
 const struct gust__rule *gust__router_match(const struct gust__router *router, gust_str path,
                                             gust_str *args)
 {
     uint32_t best = edge_find(router, GUST__LITERAL, path);
-    if (router->node_count > 0 && router->nodes[0].first < best && path.len > 0 &&
-        path.ptr[0] == '/') {
+    if (router->first < best && path.len > 0 && path.ptr[0] == '/') {
         struct search s;
         s.router = router;
         s.best = best;

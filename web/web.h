@@ -143,11 +143,10 @@ struct gust_handler {
     const struct gust__rule *rule;     /* the route that matched, with its class */
     const gust_str *path_args;         /* decoded, as many as the rule has names */
     gust_buf body;                     /* what was written and not yet sent */
-    gust_str content_type;             /* empty: none */
-    gust_headers *headers;             /* further fields; NULL until one is set */
+    gust_response response;            /* the head so far */
+    gust_headers *headers;             /* its further fields; NULL until one is set */
     struct gust__handler_extra *extra; /* what few responses need; NULL until then */
     int result;                        /* of gust_handler_complete(), where it came early */
-    uint16_t status;
     uint16_t flags;
     uint8_t state;
 };
@@ -302,7 +301,8 @@ int gust_handler_set_status(gust_handler *h, int status, const char *reason);
 int gust_handler_status(const gust_handler *h);
 
 /* Replace the field `name`, or add one more of that name. Both strings are
- * copied. Content-Type is "text/html; charset=UTF-8" until it is set.
+ * copied. Content-Type is "text/html; charset=UTF-8" until it is set; of it and
+ * of Etag there is never more than one, and none where the value is empty.
  * Returns 0, GUST_EHEADER for a byte that is not allowed, GUST_ESTATE once the
  * head was sent, -ENOMEM. */
 int gust_handler_set_header(gust_handler *h, const char *name, gust_str value);

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <gust/log.h>
 #include <gust/web.h>
 
 #include "util/check_internal.h"
@@ -38,7 +39,8 @@ struct gust__rule {
  * Paths without arguments are edges too, from GUST__LITERAL, whose key is the
  * whole path and `to` the rule's order. One table of hashes holds all. */
 struct gust__edge {
-    gust_str key; /* ptr NULL: a free slot */
+    gust_str key;  /* ptr NULL: a free slot */
+    uint64_t word; /* of the key, its first bytes: most other keys differ here */
     uint32_t from, to;
 };
 
@@ -60,12 +62,19 @@ struct gust__router {
     struct gust__edge *edges;
     struct gust__node *nodes; /* [0] is where patterns begin, if there are any */
     size_t count;
-    size_t mask; /* slots of `edges` minus 1 */
+    size_t mask;    /* slots of `edges` minus 1 */
+    unsigned shift; /* from a hash of 64 bits to a slot */
     uint32_t node_count;
+    uint32_t first; /* the lowest order of a pattern with arguments, or GUST__NONE */
 };
 
 /* Compile `routes` into `router`. Returns 0, -ENOMEM, -EINVAL (logged). */
 int gust__router_init(struct gust__router *router, const gust_route *routes, gust_arena *arena);
+
+/* The rule that matches `path` where that is certain by one look: it has no
+ * arguments and no pattern with some stands before it. Else NULL, which tells
+ * nothing. */
+const struct gust__rule *gust__router_literal(const struct gust__router *router, gust_str path);
 
 /* The first rule that matches `path`, NULL where none does. args gets a rule's
  * arg_count slices of path, and has room for GUST_MAX_PATH_ARGS. */
@@ -113,8 +122,17 @@ int gust__rule_init(struct gust__rule *rule, const gust_handler_class *cls, gust
 const struct gust__rule *gust__application_route(const gust_application *app,
                                                  const gust_request *req, gust_str *args);
 
-/* One instance less. */
-void gust__application_release(gust_application *app);
+/* One instance less; the last one takes an application with it that was freed. */
+void gust__application_destroy(gust_application *app);
+
+static inline void gust__application_release(gust_application *app)
+{
+    GUST_ASSERT(app->handlers > 0);
+    app->handlers--;
+    if (GUST_UNLIKELY(app->is_freed) && app->handlers == 0) {
+        gust__application_destroy(app);
+    }
+}
 
 /* ---- handler.c ----------------------------------------------------------- */
 
@@ -139,7 +157,6 @@ enum gust__handler_flags {
 
 /* What most responses never need; lies in the arena. */
 struct gust__handler_extra {
-    gust_str reason;       /* of the status; empty: the standard phrase */
     gust_str error_reason; /* of the failure to come */
     const char *error_log; /* the line for it */
     gust_handler_flush_fn *flush_fn;
@@ -157,13 +174,22 @@ void gust__handler_end(gust_handler *h);
 /* ---- response.c ---------------------------------------------------------- */
 
 /* Room for n more bytes of body. Returns 0, -ENOMEM, GUST_EBUFFERFULL. */
-int gust__body_reserve(gust_handler *h, size_t n);
+int gust__body_grow(gust_handler *h, size_t n);
 
-/* The list of fields, made on first use; NULL where memory is short. */
-gust_headers *gust__handler_headers(gust_handler *h);
+static inline int gust__body_reserve(gust_handler *h, size_t n)
+{
+    return GUST_LIKELY(n <= h->body.cap - h->body.len) ? 0 : gust__body_grow(h, n);
+}
 
-/* A fresh head: status 200 and the default Content-Type. */
-void gust__response_init(gust_handler *h);
+/* The head that a response begins with. */
+static inline gust_response gust__fresh_response(void)
+{
+    return (gust_response){.status = 200,
+                           .content_type = GUST_STR_INIT("text/html; charset=UTF-8")};
+}
+
+/* A field's value, checked and copied. Returns 0, GUST_EHEADER, -ENOMEM. */
+int gust__copy_value(gust_handler *h, gust_str value, gust_str *out_copy);
 
 /* `text` fit for a status line: copied, or "Unknown". ptr NULL: no memory. */
 gust_str gust__reason_copy(gust_handler *h, const char *text);
@@ -180,7 +206,18 @@ void gust__response_failed(gust_handler *h, int code);
 int gust__write_error(gust_handler *h, int status);
 
 /* The line in the access log. */
-void gust__log_request(gust_handler *h);
+void gust__log_access(gust_handler *h, enum gust_log_level level);
+
+static inline void gust__log_request(gust_handler *h)
+{
+    int status = h->response.status;
+    enum gust_log_level level = status < 400   ? GUST_LOG_INFO
+                                : status < 500 ? GUST_LOG_WARNING
+                                               : GUST_LOG_ERROR;
+    if (GUST_UNLIKELY(gust_log_is_on(GUST_LOG_ACCESS, level))) {
+        gust__log_access(h, level);
+    }
+}
 
 /* ---- etag.c -------------------------------------------------------------- */
 
