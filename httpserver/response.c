@@ -125,7 +125,7 @@ static int read_own(gust_request *req, const gust_headers *headers, struct frami
     return 0;
 }
 
-static bool must_close(const gust_request *req)
+static inline bool must_close(const gust_request *req)
 {
     const gust_httpserver *server = req->server;
     size_t max = server->options.max_requests_per_connection;
@@ -351,7 +351,7 @@ static void give_up(gust_request *req)
  * program. What is not exactly that takes the general way below. */
 
 /* Does no field decide about the head's other parts? */
-static bool has_plain_fields(const gust_headers *headers)
+static inline bool has_plain_fields(const gust_headers *headers)
 {
     const uint64_t special = UINT64_C(1) << GUST_HTTP_CONTENT_LENGTH |
                              UINT64_C(1) << GUST_HTTP_TRANSFER_ENCODING |
@@ -372,7 +372,7 @@ static bool is_plain(const gust_request *req, const gust_response *response)
     return response->status == 200 && response->reason.len == 0 && req->parser.minor == 1 &&
            req->parser.method_id != GUST_HTTP_HEAD && (req->flags & state) == GUST__R_COMPLETE &&
            response->content_type.len - 1 < MAX_KEPT_TYPE && has_plain_fields(response->headers) &&
-           is_connected(req) && !must_close(req);
+           req->conn != NULL && !must_close(req);
 }
 
 /* Returns false, with nothing done, where it can't be sent this way. */
