@@ -197,16 +197,30 @@ gust_hash128_value gust_hash128(gust_str bytes)
     return (gust_hash128_value){.high = s.x, .low = s.y};
 }
 
-static void put_hex(char *out, uint64_t value)
+/* Eight digits at once: a nibble into each byte of a word, then to its digit. */
+static void put_hex(char *out, uint32_t value)
 {
-    for (int i = 15; i >= 0; i--) {
-        out[i] = "0123456789abcdef"[value & 15];
-        value >>= 4;
-    }
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t v = value;
+    v = (v | v << 16) & UINT64_C(0x0000ffff0000ffff);
+    v = (v | v << 8) & UINT64_C(0x00ff00ff00ff00ff);
+    v = (v | v << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    uint64_t letters = (v + ones * 6) >> 4 & ones; /* 1 where the nibble is above 9 */
+    v += ones * '0' + letters * ('a' - '0' - 10);
+    out[0] = (char)(v >> 56);
+    out[1] = (char)(v >> 48);
+    out[2] = (char)(v >> 40);
+    out[3] = (char)(v >> 32);
+    out[4] = (char)(v >> 24);
+    out[5] = (char)(v >> 16);
+    out[6] = (char)(v >> 8);
+    out[7] = (char)v;
 }
 
 void gust_hash128_hex(char out[32], gust_hash128_value value)
 {
-    put_hex(out, value.high);
-    put_hex(out + 16, value.low);
+    put_hex(out, (uint32_t)(value.high >> 32));
+    put_hex(out + 8, (uint32_t)value.high);
+    put_hex(out + 16, (uint32_t)(value.low >> 32));
+    put_hex(out + 24, (uint32_t)value.low);
 }
