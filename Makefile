@@ -55,7 +55,7 @@ TSAN = B=build-tsan WERROR=-Werror OPT="-O1 -g -DGUST_DEBUG=1" HARDEN= SAN=-fsan
 ASAN_ENV = ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
 
 .PHONY: all lib demos tests benches programs run check $(CHECKS) check-oom unit unit-oom \
-        unit-threads fuzz fuzz-run stats bench docs install uninstall clean
+        unit-threads fuzz fuzz-objects fuzz-run stats bench docs install uninstall clean
 
 all: lib demos
 
@@ -67,7 +67,9 @@ tests: $(TESTS) $(SERVERS)
 
 benches: $(BENCHES)
 
-programs: lib demos tests benches $(FUZZ_OBJS)
+programs: lib demos tests benches
+
+fuzz-objects: $(FUZZ_OBJS)
 
 $(B)/libgust.a: $(LIB_OBJS) $(B)/rules.mk
 	@echo "  AR $@"; rm -f $@; $(AR) rcs $@ $(LIB_OBJS)
@@ -158,6 +160,8 @@ lint:
 	@sh tools/need.sh $(NEED_LINT)
 	@$(SUBMAKE) CC=gcc B=build-lint/gcc WERROR=-Werror programs
 	@$(SUBMAKE) CC=clang B=build-lint/clang WERROR=-Werror OPT=-O0 HARDEN= programs
+	@$(SUBMAKE) CC=clang B=build-lint/debug WERROR=-Werror OPT="-O0 -DGUST_DEBUG=1" HARDEN= \
+	    fuzz-objects
 	@sh tools/test.sh tools/lint.sh
 
 # Each target for FUZZ_SECONDS; what it finds interesting stays in build-fuzz/corpus/NAME.
