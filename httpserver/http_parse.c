@@ -559,14 +559,20 @@ static inline const char *plain_field(const char *data, const char *first, const
     return stop + 2;
 }
 
-/* True when the head is done, false when the phases must go on. */
+/* All fields up to the first that isn't plain. True when the head is done; false
+ * when the phases must go on, or have failed. */
 static inline bool plain_fields(struct gust__http_parser *p, const char *data, size_t len)
 {
     const char *end = data + (len < p->max_header_size ? len : p->max_header_size);
     const char *at = data + p->pos;
     struct gust__http_field *f = p->fields + p->count;
     struct gust__http_field *full = p->fields + p->max_fields;
-    while (end - at >= 2 && !is_crlf(at)) {
+    bool done = false;
+    while (GUST_LIKELY(end - at >= 2)) {
+        if (is_crlf(at)) {
+            done = gust__http_head_rule(p, data);
+            break;
+        }
         const char *next = f < full ? plain_field(data, at, end, f) : NULL;
         if (GUST_UNLIKELY(next == NULL)) {
             break;
@@ -581,12 +587,11 @@ static inline bool plain_fields(struct gust__http_parser *p, const char *data, s
     }
     p->count = (uint16_t)(f - p->fields);
     p->pos = (uint32_t)(at - data);
-    if (GUST_UNLIKELY(end - at < 2 || !is_crlf(at)) || !gust__http_head_rule(p, data)) {
-        return false;
+    if (GUST_LIKELY(done)) {
+        p->phase = DONE;
+        p->pos += 2;
     }
-    p->pos += 2;
-    p->phase = DONE;
-    return true;
+    return done;
 }
 
 /* ---- Calls --------------------------------------------------------------------- */

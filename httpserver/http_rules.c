@@ -9,7 +9,6 @@
 #include <gust/str.h>
 
 #include "httpserver/http_scan_internal.h"
-#include "httpserver/httpnames_internal.h"
 #include "util/check_internal.h"
 
 /* The classes of http_scan_internal.h, sixteen bytes a line. */
@@ -192,34 +191,6 @@ static GUST_NOINLINE bool replaced_host_rule(struct gust__http_parser *p, const 
     return true;
 }
 
-/* The same bytes? Both have eight readable bytes from their last one on. */
-static inline bool same_bytes(const char *a, const char *b, size_t len)
-{
-    size_t at = 0;
-    for (; at + 8 < len; at += 8) {
-        if (gust__load64(a + at) != gust__load64(b + at)) {
-            return false;
-        }
-    }
-    uint64_t diff = gust__load64(a + at) ^ gust__load64(b + at);
-    return (diff & gust__first_bytes(len - at)) == 0;
-}
-
-/* The Host that the last request had? */
-static inline bool is_known_host(struct gust__http_parser *p, const char *data,
-                                 const struct gust__http_field *f)
-{
-    const struct gust__http_known_host *known = p->known_host;
-    if (known == NULL || known->len != f->value_len || f->value_len == 0 ||
-        !same_bytes(known->text, data + f->value, f->value_len)) {
-        return false;
-    }
-    p->host = (struct gust__http_slice){f->value, f->value_len};
-    p->host_name = (struct gust__http_slice){f->value, known->name_len};
-    p->host_port = known->port;
-    return true;
-}
-
 static GUST_NOINLINE bool new_host(struct gust__http_parser *p, const char *data,
                                    const struct gust__http_field *f)
 {
@@ -247,7 +218,7 @@ static inline bool host_rule(struct gust__http_parser *p, const char *data,
     if (GUST_UNLIKELY(p->form == GUST__HTTP_ABSOLUTE || p->form == GUST__HTTP_AUTHORITY)) {
         return replaced_host_rule(p, data, f);
     }
-    return is_known_host(p, data, f) || new_host(p, data, f);
+    return new_host(p, data, f);
 }
 
 /* ---- Target ----------------------------------------------------------------- */
@@ -397,8 +368,8 @@ static GUST_NOINLINE bool other_field_rule(struct gust__http_parser *p, const ch
     }
 }
 
-bool gust__http_field_rule(struct gust__http_parser *p, const char *data,
-                           struct gust__http_field *f)
+bool gust__http_any_field_rule(struct gust__http_parser *p, const char *data,
+                               struct gust__http_field *f)
 {
     uint32_t bit = 1u << f->id;
     if (GUST_UNLIKELY((p->seen & bit & GUST__HTTP_SINGLE) != 0)) {

@@ -8,6 +8,7 @@
 #define gust__http_host_is_valid swar_http_host_is_valid
 #define gust__http_target_rule swar_http_target_rule
 #define gust__http_field_rule swar_http_field_rule
+#define gust__http_any_field_rule swar_http_any_field_rule
 #define gust__http_trailer_rule swar_http_trailer_rule
 #define gust__http_head_rule swar_http_head_rule
 #define gust__http_any_head_rule swar_http_any_head_rule
