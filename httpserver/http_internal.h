@@ -73,10 +73,10 @@ enum gust__request_flags {
 
 /* What a request with a body needs besides; in its arena. */
 struct gust__upload {
-    int64_t left;      /* of a Content-Length body still to come */
-    gust_time by;      /* when the whole body must be there */
-    gust_buf buffer;   /* a body that came in pieces */
-    gust_buf pending;  /* what data_received has yet to get */
+    int64_t left;        /* of a Content-Length body still to come */
+    gust_time by;        /* when the whole body must be there */
+    gust_buf buffer;     /* a body that came in pieces */
+    gust_buf pending;    /* what data_received has yet to get */
     const char *trailer; /* copied bytes of the trailer fields */
     bool chunked;
     struct gust__chunked decoder; /* where it is chunked */
@@ -97,8 +97,8 @@ struct gust_request {
     gust_time body_by; /* when the whole body must be there */
     int64_t max_body;  /* -1: none */
     gust_time body_timeout;
-    int64_t body_left;             /* of a Content-Length body still to come */
-    int64_t response_left;         /* promised by Content-Length; -1: nothing promised */
+    int64_t body_left;           /* of a Content-Length body still to come */
+    int64_t response_left;       /* promised by Content-Length; -1: nothing promised */
     struct gust__upload *upload; /* NULL: no body was announced */
     gust_str body;
     gust_str remote_ip;

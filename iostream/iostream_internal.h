@@ -231,7 +231,7 @@ void gust__connect_done(gust_iostream *s, int status);
 void gust__stream_flush(gust_iostream *s);         /* try to send what is queued */
 void gust__stream_after_flush(gust_iostream *s);   /* completions, drain, shutdown, close */
 void gust__stream_settle(gust_iostream *s);        /* both of these */
-void gust__cork_drop(gust_iostream *s);                 /* forget what is corked */
+void gust__cork_drop(gust_iostream *s);            /* forget what is corked */
 void gust__out_drop(gust_iostream *s);             /* forget unsent bytes */
 void gust__out_fail(gust_iostream *s, int status); /* tell the waiting writers, free */
 void gust__out_release(struct gust__io *io, struct gust__out *out);

@@ -39,8 +39,7 @@ size_t gust_iostream_buffered(const gust_iostream *s)
 /* Who may be offered bytes right now. */
 static inline gust_reader_fn *ready_reader(const gust_iostream *s)
 {
-    const unsigned no =
-        GUST__S_PAUSED | GUST__S_CONNECTING | GUST__S_KICKED | GUST__S_CLOSED;
+    const unsigned no = GUST__S_PAUSED | GUST__S_CONNECTING | GUST__S_KICKED | GUST__S_CLOSED;
     return gust__is(s, no) ? NULL : current_reader(s);
 }
 
