@@ -25,7 +25,7 @@
 #include "util/alloc_internal.h"
 #include "util/arena_internal.h"
 
-static void next_request(struct gust__conn *conn);
+static inline void next_request(struct gust__conn *conn);
 static void message_complete(struct gust__conn *conn);
 
 static void enter(struct gust__conn *conn)
@@ -502,7 +502,7 @@ static void message_complete(struct gust__conn *conn)
 }
 
 /* The exchange is over: the response is queued, the message read. */
-static void next_request(struct gust__conn *conn)
+static inline void next_request(struct gust__conn *conn)
 {
     gust_request *req = conn->req;
     bool close = gust__req_is(req, GUST__R_CLOSE);

@@ -130,6 +130,7 @@ struct gust_httpserver {
     gust_arena_pool *arena_pool;
     gust_request *free_requests;
     size_t free_count;
+    size_t fields_size; /* bytes of a request's fields, in whole units of its arena */
     gust_request *ended; /* finished outside the delegate: freed before the loop waits */
     gust_deferred ended_work;
     size_t refs; /* the user's, connections, requests */
@@ -139,6 +140,7 @@ struct gust_httpserver {
     gust_shutdown_fn *shutdown_fn;
     void *shutdown_user;
     struct gust__head_cache head;
+    gust_request *fresh; /* what every new request is a copy of, up to its fields */
     struct gust__http_known_host known_host;
 };
 
@@ -162,6 +164,7 @@ void gust__conn_resume_body(gust_request *req);
 bool gust__conn_can_drain(const gust_request *req);
 
 /* request.c */
+int gust__request_make_fresh(gust_httpserver *server);
 int gust__request_new(struct gust__conn *conn, gust_request **out_req);
 void gust__request_release(gust_request *req);       /* if finished and not in use */
 void gust__request_release_later(gust_request *req); /* its user is still on the stack */

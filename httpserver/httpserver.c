@@ -85,13 +85,18 @@ int gust_httpserver_new(gust_ioloop *loop, const gust_httpserver_options *option
     server->user = user;
     server->options = filled;
     server->refs = 1;
+    server->fields_size = (filled.max_headers * sizeof(struct gust__http_field) + 15) & ~(size_t)15;
     gust_list_init(&server->connections);
     int code = gust_arena_pool_new(GUST_DEFAULT_ARENA_BLOCK, GUST_DEFAULT_SPARE_ARENA_BLOCKS,
                                    &server->arena_pool);
     if (code == 0) {
+        code = gust__request_make_fresh(server);
+    }
+    if (code == 0) {
         code = gust_tcpserver_new(loop, &filled.tcp, handle_stream, server, &server->tcp);
     }
     if (code != 0) {
+        gust__free(server->fresh);
         gust_arena_pool_free(server->arena_pool);
         gust__free(server);
         return code;
@@ -110,6 +115,7 @@ void gust__server_unref(gust_httpserver *server)
         server->free_requests = req->next_free;
         gust__free(req);
     }
+    gust__free(server->fresh);
     gust_arena_pool_free(server->arena_pool);
     gust__free(server);
 }

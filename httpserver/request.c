@@ -11,12 +11,6 @@
  * piece, which is all that a plain request uses. */
 #define INLINE_BYTES 2048
 
-static size_t fields_size(const gust_httpserver *server)
-{
-    size_t size = server->options.max_headers * sizeof(struct gust__http_field);
-    return (size + GUST__ARENA_ALIGN - 1) & ~(GUST__ARENA_ALIGN - 1);
-}
-
 static gust_request *take_free(gust_httpserver *server)
 {
     gust_request *req = server->free_requests;
@@ -25,7 +19,25 @@ static gust_request *take_free(gust_httpserver *server)
         server->free_count--;
         return req;
     }
-    return gust__malloc(sizeof *req + fields_size(server) + INLINE_BYTES);
+    return gust__malloc(sizeof *req + server->fields_size + INLINE_BYTES);
+}
+
+/* All that new requests have in common, so that one is made by a copy. */
+int gust__request_make_fresh(gust_httpserver *server)
+{
+    gust_request *req = gust__calloc(1, sizeof *req);
+    if (req == NULL) {
+        return -ENOMEM;
+    }
+    req->server = server;
+    req->max_body = server->options.max_body_size;
+    req->body_timeout = server->options.body_timeout;
+    req->response_left = -1;
+    gust__http_parser_init(&req->parser, NULL, (uint16_t)server->options.max_headers,
+                           server->options.max_header_size, server->options.max_request_line);
+    req->parser.known_host = &server->known_host;
+    server->fresh = req;
+    return 0;
 }
 
 int gust__request_new(struct gust__conn *conn, gust_request **out_req)
@@ -35,24 +47,17 @@ int gust__request_new(struct gust__conn *conn, gust_request **out_req)
     if (req == NULL) {
         return -ENOMEM;
     }
-    /* all but the parser and the fields, which init and parsing fill */
-    memset(req, 0, offsetof(gust_request, parser));
+    memcpy(req, server->fresh, offsetof(gust_request, fields));
     req->conn = conn;
-    req->server = server;
-    gust__arena_init_in(&req->arena, server->arena_pool, (char *)req->fields + fields_size(server),
+    req->parser.fields = req->fields;
+    gust__arena_init_in(&req->arena, server->arena_pool, (char *)req->fields + server->fields_size,
                         INLINE_BYTES);
-    req->max_body = server->options.max_body_size;
-    req->body_timeout = server->options.body_timeout;
-    req->response_left = -1;
-    gust__http_parser_init(&req->parser, req->fields, (uint16_t)server->options.max_headers,
-                           server->options.max_header_size, server->options.max_request_line);
-    req->parser.known_host = &server->known_host;
     server->refs++;
     *out_req = req;
     return 0;
 }
 
-static void destroy(gust_request *req)
+static inline void destroy(gust_request *req)
 {
     gust_httpserver *server = req->server;
     if (req->upload != NULL) {
