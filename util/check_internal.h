@@ -30,11 +30,13 @@
 #define GUST_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define GUST_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define GUST_NOINLINE __attribute__((noinline))
+#define GUST_ALWAYS_INLINE inline __attribute__((always_inline))
 #else
 #define GUST_LIKELY(x) (x)
 #define GUST_UNLIKELY(x) (x)
 #define GUST_PRINTF(fmt, args)
 #define GUST_NOINLINE
+#define GUST_ALWAYS_INLINE inline
 #endif
 
 /* Memory that is kept for reuse: under AddressSanitizer, touching it between

@@ -194,6 +194,27 @@ static inline void handler_start(gust_handler *h)
     }
 }
 
+/* Member by member: as one assignment compilers make it a string instruction,
+ * which takes longer than all these stores. */
+static inline void handler_set(gust_handler *h, gust_application *app, gust_request *req,
+                               const struct gust__rule *rule)
+{
+    h->request = req;
+    h->application = app;
+    h->rule = rule;
+    h->path_args = NULL;
+    h->body.ptr = NULL;
+    h->body.len = 0;
+    h->body.cap = 0;
+    h->body.max = 0;
+    gust__response_init(&h->response);
+    h->headers = NULL;
+    h->extra = NULL;
+    h->result = 0;
+    h->flags = 0;
+    h->state = GUST__NEW;
+}
+
 static inline gust_handler *handler_make(gust_application *app, gust_request *req,
                                          const struct gust__rule *rule)
 {
@@ -202,8 +223,7 @@ static inline gust_handler *handler_make(gust_application *app, gust_request *re
     if (GUST_UNLIKELY(h == NULL)) {
         return NULL;
     }
-    *h = (gust_handler){
-        .request = req, .application = app, .rule = rule, .response = gust__fresh_response()};
+    handler_set(h, app, req, rule);
     if (size > sizeof(*h)) {
         memset(h + 1, 0, size - sizeof(*h));
     }
@@ -229,40 +249,45 @@ static GUST_NOINLINE gust_handler *handler_make_walking(gust_application *app, g
     return h;
 }
 
+/* What the class has to say about a new instance. */
+static GUST_NOINLINE void handler_init(gust_handler *h)
+{
+    const gust_handler_class *cls = &h->rule->cls;
+    if (cls->set_default_headers != NULL) {
+        cls->set_default_headers(h);
+    }
+    int status = cls->initialize != NULL ? cls->initialize(h, h->rule->arg) : 0;
+    if (status != 0) {
+        gust__handler_fail(h, status);
+    }
+}
+
 /* An instance of what answers this request, initialised; it may have failed and
  * finished already. NULL where memory is short. */
-static gust_handler *handler_new(gust_application *app, gust_request *req)
+static GUST_ALWAYS_INLINE gust_handler *handler_new(gust_application *app, gust_request *req)
 {
     const struct gust__rule *rule = NULL;
     if (app->hosts == NULL) {
         rule = gust__router_literal(&app->router, gust_request_path(req));
     }
     gust_handler *h = rule != NULL ? handler_make(app, req, rule) : handler_make_walking(app, req);
-    if (h == NULL) {
+    if (GUST_UNLIKELY(h == NULL)) {
         return NULL;
     }
     app->handlers++;
     gust_request_set_data(req, h);
-    const gust_handler_class *cls = &h->rule->cls;
-    if (cls->set_default_headers != NULL) {
-        cls->set_default_headers(h);
-    }
-    if (cls->initialize != NULL) {
-        int status = cls->initialize(h, h->rule->arg);
-        if (status != 0) {
-            gust__handler_fail(h, status);
-        }
+    if (h->rule->cls.initialize != NULL || h->rule->cls.set_default_headers != NULL) {
+        handler_init(h);
     }
     return h;
 }
 
 /* ---- the connection's events ------------------------------------------------------------- */
 
-static int on_headers(gust_request *req, void *user)
+/* The instance is made before the body is read: it may set the body's limits, or
+ * want it in pieces. */
+static GUST_NOINLINE int begin_body(gust_request *req, void *user)
 {
-    if (!gust_request_has_body(req)) {
-        return 0;
-    }
     gust_handler *h = handler_new(user, req);
     GUST_CHECK(h != NULL, -ENOMEM);
     if (h->state == GUST__FINISHED || !h->rule->cls.stream_request_body) {
@@ -271,6 +296,11 @@ static int on_headers(gust_request *req, void *user)
     gust_request_stream_body(req);
     handler_start(h);
     return h->state == GUST__PREPARE ? GUST_PENDING : 0;
+}
+
+static int on_headers(gust_request *req, void *user)
+{
+    return gust_request_has_body(req) ? begin_body(req, user) : 0;
 }
 
 static int on_data(gust_request *req, gust_str chunk, void *user)

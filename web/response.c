@@ -141,7 +141,7 @@ void gust_handler_clear(gust_handler *h)
         return;
     }
     h->headers = NULL;
-    h->response = gust__fresh_response();
+    gust__response_init(&h->response);
     if (h->rule->cls.set_default_headers != NULL) {
         h->rule->cls.set_default_headers(h);
     }

@@ -20,7 +20,7 @@
 
 /* ---- the table of edges -------------------------------------------------- */
 
-static uint64_t load_word(const char *ptr, size_t n)
+static inline uint64_t load_word(const char *ptr, size_t n)
 {
     uint64_t word = 0;
     if (n >= 8) {
@@ -37,42 +37,70 @@ static uint64_t load_word(const char *ptr, size_t n)
     return word;
 }
 
-/* First and last eight bytes, and every eighth word between. `word` is the key's
- * load_word(). The best bits of a product are the high ones. */
-static inline size_t edge_hash(const struct gust__router *router, uint32_t from, gust_str key,
-                               uint64_t word)
+static const uint64_t prime = UINT64_C(0x9e3779b97f4a7c15);
+
+/* The hash of a key of at most eight bytes, whose load_word() is `word`. */
+static inline uint64_t hash_short(uint32_t from, size_t len, uint64_t word)
 {
-    const uint64_t prime = UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t hash = word ^ (from + key.len) << 24;
-    if (key.len > 8) {
-        hash = hash * prime ^ load_word(key.ptr + key.len - 8, 8);
-        for (size_t i = 8; i + 8 < key.len; i += 8) {
-            hash = hash * prime ^ load_word(key.ptr + i, 8);
-        }
+    return word ^ (from + len) << 24;
+}
+
+/* Of a longer one: also its last eight bytes, and every eighth word between. */
+static uint64_t hash_long(uint32_t from, gust_str key, uint64_t word)
+{
+    uint64_t hash = hash_short(from, key.len, word);
+    hash = hash * prime ^ load_word(key.ptr + key.len - 8, 8);
+    for (size_t i = 8; i + 8 < key.len; i += 8) {
+        hash = hash * prime ^ load_word(key.ptr + i, 8);
     }
+    return hash;
+}
+
+/* Where the search for a hash begins. The best bits of a product are the high
+ * ones. */
+static inline size_t edge_index(const struct gust__router *router, uint64_t hash)
+{
     return (size_t)(hash * prime >> router->shift);
 }
 
-/* Up to eight bytes the word and the length are the whole key. */
-static inline bool edge_is(const struct gust__edge *edge, uint32_t from, gust_str key,
-                           uint64_t word)
+static inline bool edge_is(const struct gust__edge *edge, uint32_t from, size_t len, uint64_t word)
 {
-    return edge->word == word && edge->key.len == key.len && edge->from == from &&
-           (key.len <= 8 || memcmp(edge->key.ptr + 8, key.ptr + 8, key.len - 8) == 0);
+    return edge->word == word && edge->key.len == len && edge->from == from;
 }
 
-/* The slot of (from, key): its edge, or the free one where it would go. */
-static inline struct gust__edge *edge_slot(const struct gust__router *router, uint32_t from,
-                                           gust_str key)
+/* The slot of (from, key): its edge, or the free one where it would go. Up to
+ * eight bytes the word and the length are the whole key. */
+static inline struct gust__edge *slot_short(const struct gust__router *router, uint32_t from,
+                                            gust_str key)
 {
     uint64_t word = load_word(key.ptr, key.len);
-    size_t i = edge_hash(router, from, key, word);
+    size_t i = edge_index(router, hash_short(from, key.len, word));
     for (;; i = (i + 1) & router->mask) {
         struct gust__edge *edge = &router->edges[i];
-        if (edge->key.ptr == NULL || edge_is(edge, from, key, word)) {
+        if (edge->key.ptr == NULL || edge_is(edge, from, key.len, word)) {
             return edge;
         }
     }
+}
+
+static GUST_NOINLINE struct gust__edge *slot_long(const struct gust__router *router, uint32_t from,
+                                                  gust_str key)
+{
+    uint64_t word = load_word(key.ptr, key.len);
+    size_t i = edge_index(router, hash_long(from, key, word));
+    for (;; i = (i + 1) & router->mask) {
+        struct gust__edge *edge = &router->edges[i];
+        if (edge->key.ptr == NULL || (edge_is(edge, from, key.len, word) &&
+                                      memcmp(edge->key.ptr + 8, key.ptr + 8, key.len - 8) == 0)) {
+            return edge;
+        }
+    }
+}
+
+static inline struct gust__edge *edge_slot(const struct gust__router *router, uint32_t from,
+                                           gust_str key)
+{
+    return key.len <= 8 ? slot_short(router, from, key) : slot_long(router, from, key);
 }
 
 static struct gust__edge *edge_add(struct gust__router *router, uint32_t from, gust_str key,
@@ -325,10 +353,24 @@ static void search_walk(struct search *s, uint32_t at, gust_str path, size_t cou
     }
 }
 
+static inline const struct gust__rule *literal_at(const struct gust__router *router,
+                                                  const struct gust__edge *edge)
+{
+    return edge->to < router->first ? &router->rules[edge->to] : NULL;
+}
+
+static GUST_NOINLINE const struct gust__rule *long_literal(const struct gust__router *router,
+                                                           gust_str path)
+{
+    return literal_at(router, slot_long(router, GUST__LITERAL, path));
+}
+
 const struct gust__rule *gust__router_literal(const struct gust__router *router, gust_str path)
 {
-    uint32_t order = edge_find(router, GUST__LITERAL, path);
-    return order < router->first ? &router->rules[order] : NULL;
+    if (path.len > 8) {
+        return long_literal(router, path);
+    }
+    return literal_at(router, slot_short(router, GUST__LITERAL, path));
 }
 
 const struct gust__rule *gust__router_match(const struct gust__router *router, gust_str path,

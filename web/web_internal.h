@@ -182,10 +182,14 @@ static inline int gust__body_reserve(gust_handler *h, size_t n)
 }
 
 /* The head that a response begins with. */
-static inline gust_response gust__fresh_response(void)
+static inline void gust__response_init(gust_response *response)
 {
-    return (gust_response){.status = 200,
-                           .content_type = GUST_STR_INIT("text/html; charset=UTF-8")};
+    const gust_str none = {NULL, 0};
+    response->status = 200;
+    response->reason = none;
+    response->content_type = GUST_STR("text/html; charset=UTF-8");
+    response->etag = none;
+    response->headers = NULL;
 }
 
 /* A field's value, checked and copied. Returns 0, GUST_EHEADER, -ENOMEM. */
