@@ -405,7 +405,7 @@ static size_t read_chunked(struct gust__conn *conn, gust_str data)
         malformed(conn, -event, req->upload->decoder.error);
         return data.len;
     }
-    if (event == GUST__CHUNKED_END && gust__request_keep_trailer(req, data.ptr, taken) != 0) {
+    if (event == GUST__CHUNKED_END && gust__request_keep_trailer(req, data.ptr + taken) != 0) {
         out_of_memory(conn);
         return data.len;
     }

@@ -169,7 +169,7 @@ int gust__request_new(struct gust__conn *conn, gust_request **out_req);
 void gust__request_release(gust_request *req);       /* if finished and not in use */
 void gust__request_release_later(gust_request *req); /* its user is still on the stack */
 int gust__request_set_head(gust_request *req, const char *data, size_t len);
-int gust__request_keep_trailer(gust_request *req, const char *data, size_t len);
+int gust__request_keep_trailer(gust_request *req, const char *end); /* of a chunked body */
 
 /* response.c */
 void gust__response_error(struct gust__conn *conn, int status);

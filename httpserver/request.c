@@ -130,12 +130,14 @@ int gust__request_set_head(gust_request *req, const char *data, size_t len)
     return 0;
 }
 
-int gust__request_keep_trailer(gust_request *req, const char *data, size_t len)
+int gust__request_keep_trailer(gust_request *req, const char *end)
 {
-    if (req->upload->decoder.trailer.count == 0) {
+    const struct gust__chunked *decoder = &req->upload->decoder;
+    if (decoder->trailer.count == 0) {
         return 0;
     }
-    gust_str copy = gust_arena_copy(&req->arena, gust_str_make(data, len));
+    gust_str bytes = gust_str_make(decoder->trailer_data, (size_t)(end - decoder->trailer_data));
+    gust_str copy = gust_arena_copy(&req->arena, bytes);
     req->upload->trailer = copy.ptr;
     return copy.ptr != NULL ? 0 : -ENOMEM;
 }
