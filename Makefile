@@ -30,9 +30,10 @@ GENERATED != sh tools/rules.sh $(B) $(CC)
 include $(B)/rules.mk
 
 INCLUDES = -I$(B)/include -I.
-COMPILE = $(CC) -std=c11 $(FEATURES) $(WARN) $(WERROR) $(OPT) $(HARDEN) $(SAN) \
+COMPILE = $(CC) -std=c11 $(FEATURES) $(WARN) $(WERROR) $(OPT) $(HARDEN) $(SAN) $(LTO) \
           -ffunction-sections -fdata-sections $(INCLUDES) -MMD -MP $(CFLAGS) -c
 LINKER = $(CC) $(OPT) $(SAN) $(LINK) $(LDFLAGS)
+LTO_LINKER = $(LINKER) $(LTO)
 JOBS != getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2
 QUIET != case "$(MAKE_VERSION)" in *.*) echo -s --no-print-directory ;; *) echo -s ;; esac
 REMAKE = $(MAKE) $(QUIET)
@@ -49,9 +50,9 @@ NEED_BENCH = $(NEED_RUN)
 CHECKS = check-unit check-asan check-tsan check-pollers lint check-docs check-install check-interop \
          check-browser
 
-ASAN = B=build-asan WERROR=-Werror OPT="-O1 -g -fno-omit-frame-pointer -DGUST_DEBUG=1" HARDEN= \
+ASAN = B=build-asan WERROR=-Werror OPT="-O1 -g -fno-omit-frame-pointer -DGUST_DEBUG=1" HARDEN= LTO= \
        SAN="-fsanitize=address,undefined -fno-sanitize-recover=all"
-TSAN = B=build-tsan WERROR=-Werror OPT="-O1 -g -DGUST_DEBUG=1" HARDEN= SAN=-fsanitize=thread
+TSAN = B=build-tsan WERROR=-Werror OPT="-O1 -g -DGUST_DEBUG=1" HARDEN= LTO= SAN=-fsanitize=thread
 ASAN_ENV = ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
 
 .PHONY: all lib demos tests benches programs run check $(CHECKS) check-oom unit unit-oom \
@@ -159,7 +160,7 @@ check-docs docs:
 lint:
 	@sh tools/need.sh $(NEED_LINT)
 	@$(SUBMAKE) CC=gcc B=build-lint/gcc WERROR=-Werror programs
-	@$(SUBMAKE) CC=clang B=build-lint/clang WERROR=-Werror OPT=-O0 HARDEN= programs
+	@$(SUBMAKE) CC=clang B=build-lint/clang WERROR=-Werror OPT=-O0 HARDEN= LTO= programs
 	@$(SUBMAKE) CC=clang B=build-lint/debug WERROR=-Werror OPT="-O0 -DGUST_DEBUG=1" HARDEN= \
 	    fuzz-objects
 	@sh tools/test.sh tools/lint.sh

@@ -44,6 +44,9 @@ probe_flags() {
     for flag in -pie -Wl,--gc-sections -Wl,-z,relro,-z,now -Wl,-dead_strip; do
         takes -fPIE "$flag" && printf ' %s' "$flag"
     done
+    # Both code and what a link with -flto makes better code of (gcc).
+    printf '\nLTO ='
+    takes -O2 -flto=auto -ffat-lto-objects && printf ' -flto=auto -ffat-lto-objects'
     printf '\n'
     case $(uname -s) in
         Linux) printf 'FEATURES = -D_POSIX_C_SOURCE=200809L\nPOLLERS = epoll poll\n' ;;
@@ -52,7 +55,8 @@ probe_flags() {
     esac
 }
 flags() {
-    if ! grep -qxF "# $CC" "$B/flags.mk" 2>/dev/null || ! grep -q "HARDEN = " "$B/flags.mk"; then
+    if ! grep -qxF "# $CC" "$B/flags.mk" 2>/dev/null || ! grep -q "HARDEN = " "$B/flags.mk" ||
+        ! grep -q '^LTO =' "$B/flags.mk"; then
         { echo "# $CC"; probe_flags; } >"$B/flags.mk.new"
         rm -f "$B/probe"
         mv "$B/flags.mk.new" "$B/flags.mk"
@@ -69,9 +73,14 @@ compile() { # sources on stdin
         printf -- '-include $(B)/obj/%s.d\n' "$obj"
     done
 }
-program() { # program, its objects, libraries
-    printf '$(B)/%s: %s\n\t@echo "  LD $@"; $(LINKER) -o $@ %s $(LIBS)\n' \
-        "$1" "$2 $(echo "$3" | tr ' ' '\n' | grep '\.[ao]$' | tr '\n' ' ')" "$2 $3"
+program() { # program, its objects, libraries, linker
+    printf '$(B)/%s: %s\n\t@echo "  LD $@"; $(%s) -o $@ %s $(LIBS)\n' \
+        "$1" "$2 $(echo "$3" | tr ' ' '\n' | grep '\.[ao]$' | tr '\n' ' ')" "${4:-LINKER}" "$2 $3"
+}
+# What is measured, or served for real, is linked as whole programs; tests are many
+# and linked plainly, which is quicker.
+linker_of() { # folder
+    case $1 in bench) echo LTO_LINKER ;; *) echo LINKER ;; esac
 }
 # name_of FILE...: the sources as programs under BUILD/FOLDER, into the variable NAME
 programs() { # variable folder libraries sources...
@@ -82,7 +91,7 @@ programs() { # variable folder libraries sources...
         name=$folder/$(basename "$src" .c)
         [ "$src" = tests/interop/server.c ] && name=tests/interop_server
         names="$names \$(B)/$name"
-        program "$name" "$(echo "$src" | objects)" "$libs"
+        program "$name" "$(echo "$src" | objects)" "$libs" "$(linker_of "$folder")"
     done
     echo "$var =$names"
 }
@@ -114,7 +123,7 @@ rules() {
     for dir in $(list -d demos/*/ | sed 's|/$||'); do
         [ -n "$(list "$dir"/*.c)" ] || continue
         demos="$demos \$(B)/$dir"
-        program "$dir" "$(list "$dir"/*.c | objects)" "$gust"
+        program "$dir" "$(list "$dir"/*.c | objects)" "$gust" LTO_LINKER
     done
     echo "DEMOS =$demos"
     { echo "$lib"; echo "$support"; echo "$tests"; echo "$servers"; echo "$benches"
