@@ -181,7 +181,10 @@ char *http_head_text(const struct http_head *h, const char *data)
 static void keep_payload(struct http_body *out, gust_str payload)
 {
     if (payload.len > 0) {
-        out->payload = must(realloc(out->payload, out->payload_len + payload.len));
+        if (out->payload_len + payload.len > out->payload_cap) {
+            out->payload_cap = 2 * out->payload_cap + payload.len;
+            out->payload = must(realloc(out->payload, out->payload_cap));
+        }
         memcpy(out->payload + out->payload_len, payload.ptr, payload.len);
         out->payload_len += payload.len;
     }

@@ -53,7 +53,7 @@ struct http_body {
     size_t fed;
     size_t taken;
     char *payload; /* malloc'd */
-    size_t payload_len;
+    size_t payload_len, payload_cap;
     char *trailer; /* "name=value|name=value", malloc'd, or NULL */
     const char *error;
 };
