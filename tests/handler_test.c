@@ -607,6 +607,22 @@ static void test_streamed_body__pending_prepare_and_data(void **state)
     assert_non_null(strstr(app.text, "\r\n\r\nok"));
 }
 
+static void test_streamed_body__client_goes_while_data_is_pending(void **state)
+{
+    static const gust_handler_class cls = {.base = &streaming, .data_received = slow_data};
+    (void)state;
+    start(&cls);
+    assert_int_equal(app_connect(&app), 0);
+    app_send(&app, "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nasdf");
+    app_turn(&app, 5);
+    gust_iostream_close(app.client);
+    app_turn(&app, 5);
+    assert_string_equal(events, "defaults initialize prepare data(asdf) gone ");
+    gust_handler_complete(pending, 0);
+    assert_true(gust_handler_is_finished(pending));
+    assert_string_equal(events, "defaults initialize prepare data(asdf) gone finish silent ");
+}
+
 static void test_streamed_body__refused_while_prepare_was_pending(void **state)
 {
     static const gust_handler_class cls = {.base = &streaming, .prepare = stay};
@@ -686,6 +702,7 @@ int main(void)
         CASE(test_streamed_body__prepare_data_method),
         CASE(test_streamed_body__client_goes_in_the_middle),
         CASE(test_streamed_body__pending_prepare_and_data),
+        CASE(test_streamed_body__client_goes_while_data_is_pending),
         CASE(test_streamed_body__refused_while_prepare_was_pending),
         CASE(test_access_log__status_request_time),
         CASE(test_log_request__instead_of_the_line),

@@ -231,6 +231,8 @@ static void test_query_argument__missing_or_no_utf8(void **state)
     app_get(&app, "/?aa=1&b=a");
     assert_int_equal(app.status, 400);
     assert_non_null(strstr(app.log, "400 GET /?aa=1&b=a (0.0.0.0): Missing argument a\n"));
+    app_get(&app, "/?=1");
+    assert_int_equal(app.status, 400);
     app_get(&app, "/?a=%FF%25s");
     assert_int_equal(app.status, 400);
     assert_non_null(strstr(app.log, "Invalid unicode in a: \\xFF%s\n"));

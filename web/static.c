@@ -92,9 +92,6 @@ static int open_name(gust_handler *h, gust_str name, struct stat *out_stat)
 static int redirect_to_folder(gust_handler *h)
 {
     gust_str path = gust_request_path(h->request), query = gust_request_query(h->request);
-    if (gust_str_starts_with(path, GUST_STR("//"))) {
-        return gust_handler_error(h, 403, "cannot redirect path with two initial slashes");
-    }
     gust_str suffix = GUST_STR("/");
     if (query.len > 0) {
         suffix = gust_arena_printf(gust_handler_arena(h), "/?%.*s", GUST_FMT(query));
