@@ -40,6 +40,22 @@ void gust__chunked_init(struct gust__chunked *c, int64_t max_body, struct gust__
     gust__http_trailer_init(&c->trailer, fields, max_fields, max_trailer_size);
 }
 
+/* What holds between two calls:
+ *   1. no more was declared than is allowed
+ *   2. what is left of a chunk was declared
+ *   3. extensions and digits are within their bounds, or it has failed
+ *   4. an error has a status and a text, and nothing else has */
+static void check(const struct gust__chunked *c)
+{
+    GUST_ASSERT(c->total <= c->max_body);
+    GUST_ASSERT(c->phase != DATA || (c->left > 0 && c->left <= c->total));
+    GUST_ASSERT(c->phase == FAILED || (c->line_extension <= GUST__CHUNKED_MAX_EXTENSION &&
+                                       c->extensions <= GUST__CHUNKED_MAX_EXTENSIONS));
+    GUST_ASSERT(c->digits <= GUST__CHUNKED_MAX_DIGITS);
+    GUST_ASSERT((c->phase == FAILED) == (c->status != 0));
+    GUST_ASSERT((c->phase == FAILED) == (c->error != NULL));
+}
+
 static bool go(struct gust__chunked *c, enum phase phase)
 {
     c->phase = (uint8_t)phase;
@@ -213,6 +229,7 @@ int gust__chunked_feed(struct gust__chunked *c, const char *data, size_t len, si
                        gust_str *out_payload)
 {
     size_t at = 0;
+    check(c);
     *out_payload = gust_str_make(NULL, 0);
     while (at < len && c->phase < DATA && framing_byte(c, data[at])) {
         at++;
@@ -220,6 +237,7 @@ int gust__chunked_feed(struct gust__chunked *c, const char *data, size_t len, si
     if (at < len && c->phase == DATA) {
         *out_payload = take_payload(c, data + at, len - at);
         *out_taken = at + out_payload->len;
+        check(c);
         return GUST__CHUNKED_DATA;
     }
     if (at < len && c->phase == TRAILER) {
@@ -227,6 +245,7 @@ int gust__chunked_feed(struct gust__chunked *c, const char *data, size_t len, si
         at += n > 0 ? (size_t)n : 0;
     }
     *out_taken = at;
+    check(c);
     if (c->phase == FAILED) {
         return -c->status;
     }

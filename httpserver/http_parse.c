@@ -56,6 +56,24 @@ struct input {
 #define STEPS(p, n) ((void)sizeof(n))
 #endif
 
+/* What holds between two calls:
+ *   1. no byte beyond the limit was accepted, but for a first CRLF
+ *   2. there are no more fields than there is room for
+ *   3. an error has a status and a text, and nothing else has
+ *   4. the fields lie in order, before pos */
+static void check(const struct gust__http_parser *p)
+{
+    GUST_ASSERT(p->pos <= p->max_header_size || p->pos <= 2);
+    GUST_ASSERT(p->count <= p->max_fields);
+    GUST_ASSERT((p->phase == FAILED) == (p->status != 0));
+    GUST_ASSERT((p->phase == FAILED) == (p->error != NULL));
+    for (uint16_t i = 1; i < p->count && p->form == GUST__HTTP_ORIGIN && p->phase == DONE; i++) {
+        const struct gust__http_field *f = &p->fields[i];
+        GUST_ASSERT(f[-1].value + f[-1].value_len < f->name && f->value < p->pos);
+        (void)f;
+    }
+}
+
 static inline uint32_t offset(const struct input *in, const char *at)
 {
     return (uint32_t)(at - in->data);
@@ -598,14 +616,14 @@ static inline bool plain_fields(struct gust__http_parser *p, const char *data, s
 
 static ptrdiff_t verdict(struct gust__http_parser *p, int r)
 {
+    if (r == FAIL && p->phase != DONE) {
+        p->phase = FAILED;
+    }
+    check(p);
     if (p->phase == DONE) {
         return (ptrdiff_t)p->pos;
     }
-    if (r == MORE) {
-        return 0;
-    }
-    p->phase = FAILED;
-    return -p->status;
+    return r == MORE ? 0 : -p->status;
 }
 
 /* Sums of offsets must fit. */
@@ -665,6 +683,7 @@ ptrdiff_t gust__http_parse_request(struct gust__http_parser *p, const char *data
     }
     while (r == ON) {
         if (GUST_LIKELY(p->phase == LINE) && plain_fields(p, data, len)) {
+            check(p);
             return (ptrdiff_t)p->pos;
         }
         r = any_line(p, data, len);
