@@ -46,7 +46,7 @@ static void start(const gust_handler_class *cls)
     app_start(&app, routes, NULL);
 }
 
-/* ---- a handler that does what the test says ------------------------------------ */
+/* ---- a handler that does what the test says ----------------------------------- */
 
 static gust_handler_fn *script; /* what get does */
 
@@ -70,7 +70,7 @@ static void ask_script(gust_handler_fn *fn)
     app_get(&app, "/");
 }
 
-/* ---- order of events -------------------------------------------------------------- */
+/* ---- order of events ---------------------------------------------------------- */
 
 static void log_defaults(gust_handler *h)
 {
@@ -199,7 +199,7 @@ static void test_initialize_that_fails__on_finish_without_prepare(void **state)
     assert_string_equal(events, "defaults defaults error418 finish silent ");
 }
 
-/* ---- classes ------------------------------------------------------------------------- */
+/* ---- classes ------------------------------------------------------------------ */
 
 struct counter {
     gust_handler handler;
@@ -229,7 +229,7 @@ static void test_class__extends_its_base(void **state)
     assert_string_equal(events, "prepare prepare ");
 }
 
-/* ---- methods ---------------------------------------------------------------------------- */
+/* ---- methods ------------------------------------------------------------------ */
 
 static int write_method(gust_handler *h)
 {
@@ -303,7 +303,7 @@ static void test_head__is_get_without_its_body(void **state)
     assert_string_equal(app_field(&app, "Etag"), etag);
 }
 
-/* ---- what methods return -------------------------------------------------------------------- */
+/* ---- what methods return ------------------------------------------------------ */
 
 static int fail_with;
 
@@ -409,7 +409,7 @@ static void test_write_error_that_fails__no_body(void **state)
     assert_non_null(strstr(app.log, "Uncaught error in write_error"));
 }
 
-/* ---- asynchronous handlers ---------------------------------------------------------------------------------- */
+/* ---- asynchronous handlers ---------------------------------------------------- */
 
 static gust_handler *pending;
 
@@ -515,7 +515,7 @@ static void test_application_freed__pending_handler_lives_on(void **state)
     gust_handler_complete(pending, 0);
 }
 
-/* ---- bodies that come in ------------------------------------------------------------------------------------- */
+/* ---- bodies that come in ------------------------------------------------------ */
 
 static int write_body(gust_handler *h)
 {
@@ -643,7 +643,7 @@ static void test_streamed_body__refused_while_prepare_was_pending(void **state)
                                 "defaults initialize method finish silent ");
 }
 
-/* ---- log ---------------------------------------------------------------------------------------------------------- */
+/* ---- log ---------------------------------------------------------------------- */
 
 static void test_access_log__status_request_time(void **state)
 {

@@ -36,7 +36,7 @@ static void start(const gust_handler_class *cls)
     app_start(&app, routes, NULL);
 }
 
-/* ---- a handler that does what the test says ------------------------------------ */
+/* ---- a handler that does what the test says ----------------------------------- */
 
 static gust_handler_fn *script; /* what get does */
 
@@ -72,7 +72,7 @@ static int not_there(gust_handler *h)
     return gust_handler_error(h, 404, "not there");
 }
 
-/* ---- heads ------------------------------------------------------------------------------------ */
+/* ---- heads -------------------------------------------------------------------- */
 
 static int some_headers(gust_handler *h)
 {
@@ -213,7 +213,7 @@ static void test_clear__begins_anew(void **state)
     assert_string_equal(app.body, "kept");
 }
 
-/* ---- bodies ------------------------------------------------------------------------------------- */
+/* ---- bodies ------------------------------------------------------------------- */
 
 static int growing(gust_handler *h)
 {
@@ -315,7 +315,7 @@ static void test_json__is_written_as_json(void **state)
     assert_string_equal(app_field(&app, "Content-Type"), "text/html; charset=UTF-8");
 }
 
-/* ---- flush ----------------------------------------------------------------------------------------- */
+/* ---- flush -------------------------------------------------------------------- */
 
 static int flush_ok(gust_handler *h)
 {
@@ -399,7 +399,7 @@ static void test_flush_with_callback__after_the_kernel_took_it(void **state)
     assert_string_equal(app.body, "1\r\n2\r\n1\r\n1\r\n0\r\n\r\n");
 }
 
-/* ---- etags -------------------------------------------------------------------------------------------- */
+/* ---- etags -------------------------------------------------------------------- */
 
 static int hello_in_english(gust_handler *h)
 {
@@ -489,7 +489,7 @@ static void test_etag__off_and_above_its_limit(void **state)
     assert_int_equal(app_field_count(&app, "Etag"), 0);
 }
 
-/* ---- redirects -------------------------------------------------------------------------------------------- */
+/* ---- redirects ---------------------------------------------------------------- */
 
 static int redirect_status;
 static const char *redirect_url;
@@ -524,7 +524,7 @@ static void test_redirect__location_and_no_body(void **state)
     assert_null(strstr(app.text, "Set-Cookie"));
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------- */
 
 /* A plain page, a large one, JSON, an error page, a 304: whatever fails, the next
  * client is served. */

@@ -22,7 +22,7 @@ static unsigned draw(unsigned n)
     return (seed >> 16) % n;
 }
 
-/* ---- the obvious way ------------------------------------------------------------ */
+/* ---- the obvious way ---------------------------------------------------------- */
 
 static gust_str segment(const char **at)
 {
@@ -55,7 +55,7 @@ static bool matches(const char *pattern, const char *path, gust_str *args, size_
     return *pattern == '\0' && *path == '\0';
 }
 
-/* ---- drawing ---------------------------------------------------------------------- */
+/* ---- drawing ------------------------------------------------------------------ */
 
 static const char *const words[] = {"", "a", "b", "ab", "longer-than-eight", "longer-than-nine!"};
 

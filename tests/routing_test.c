@@ -59,7 +59,7 @@ static const gust_handler_class named = {.name = "named",
         pattern, &named, arg_text, arg_text                                                        \
     }
 
-/* ---- matching ------------------------------------------------------------------ */
+/* ---- matching ----------------------------------------------------------------- */
 
 static void test_routes__first_that_matches(void **state)
 {
@@ -138,7 +138,7 @@ static void test_default_handler__answers_the_rest(void **state)
     assert_string_equal(app.body, "default");
 }
 
-/* ---- the path's arguments ----------------------------------------------------------- */
+/* ---- the path's arguments ----------------------------------------------------- */
 
 static void test_path_arguments__decoded_after_matching(void **state)
 {
@@ -170,7 +170,7 @@ static void test_path_arguments__decoded_after_matching(void **state)
     }
 }
 
-/* ---- the query's arguments ---------------------------------------------------------------- */
+/* ---- the query's arguments ---------------------------------------------------- */
 
 /* Writes [a] as get_argument, then all values of it, stripped or not. */
 static int query_get(gust_handler *h)
@@ -254,7 +254,7 @@ static void test_query_with_too_many_arguments__400(void **state)
     assert_int_equal(app.status, 400);
 }
 
-/* ---- hosts ------------------------------------------------------------------------------ */
+/* ---- hosts -------------------------------------------------------------------- */
 
 static void ask_host(const char *host, const char *target, const char *expected)
 {
@@ -293,7 +293,7 @@ static void test_hosts__before_the_others_in_their_order(void **state)
     ask_host("example.org", "/", "all");
 }
 
-/* ---- the way back ------------------------------------------------------------------------- */
+/* ---- the way back ------------------------------------------------------------- */
 
 static void test_reverse_url__encodes_its_arguments(void **state)
 {

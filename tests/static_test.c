@@ -26,7 +26,7 @@
 static struct app app;
 static char folder[40], root[64];
 
-/* ---- the files ------------------------------------------------------------------ */
+/* ---- the files ---------------------------------------------------------------- */
 
 static const char *in_folder(const char *name)
 {
@@ -108,7 +108,7 @@ static int remove_files(void **state)
     return system(command);
 }
 
-/* ---- the application ----------------------------------------------------------------- */
+/* ---- the application ---------------------------------------------------------- */
 
 static gust_static_options plain = {.root = root};
 static gust_static_options indexed = {.root = root, .default_filename = "index.html"};
@@ -155,7 +155,7 @@ static void ask(const char *target, const char *format, ...)
     app_ask(&app, "GET", target, fields, "");
 }
 
-/* ---- heads ---------------------------------------------------------------------------- */
+/* ---- heads -------------------------------------------------------------------- */
 
 static void test_file__served_with_its_head(void **state)
 {
@@ -264,7 +264,7 @@ static void test_large_file__in_pieces(void **state)
     assert_int_equal(app.body[199999], 'a' + 200000 % 23);
 }
 
-/* ---- conditions ---------------------------------------------------------------------------- */
+/* ---- conditions --------------------------------------------------------------- */
 
 static void test_if_modified_since__by_the_second(void **state)
 {
@@ -322,7 +322,7 @@ static void test_file_replaced__new_etag(void **state)
     assert_string_not_equal(app_field(&app, "Etag"), etag);
 }
 
-/* ---- ranges ---------------------------------------------------------------------------------- */
+/* ---- ranges ------------------------------------------------------------------- */
 
 static void test_ranges__as_rfc_9110_and_tornado(void **state)
 {
@@ -408,7 +408,7 @@ static void test_if_range__only_for_the_same_file(void **state)
     assert_int_equal(app.status, 200);
 }
 
-/* ---- folders ------------------------------------------------------------------------------------ */
+/* ---- folders ------------------------------------------------------------------ */
 
 static void test_default_filename__and_its_redirect(void **state)
 {
@@ -448,7 +448,7 @@ static void test_redirect__never_to_another_host(void **state)
     assert_string_equal(app_field(&app, "Location"), "/dir/");
 }
 
-/* ---- what is never served -------------------------------------------------------------------------- */
+/* ---- what is never served ----------------------------------------------------- */
 
 static void refuse(const char *prefix, const char *name)
 {
@@ -552,7 +552,7 @@ static void test_special_files__refused_at_once(void **state)
     assert_int_equal(app.status, 403);
 }
 
-/* ---- endings -------------------------------------------------------------------------------------------- */
+/* ---- endings ------------------------------------------------------------------ */
 
 static void test_file_cut_off_while_sent__connection_ends(void **state)
 {

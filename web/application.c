@@ -12,7 +12,7 @@
 #include "util/alloc_internal.h"
 #include "web/web_internal.h"
 
-/* ---- classes --------------------------------------------------------------- */
+/* ---- classes ------------------------------------------------------------------ */
 
 /* Fill what `cls` leaves open from `base`. */
 static void class_inherit(gust_handler_class *cls, const gust_handler_class *base)
@@ -113,7 +113,7 @@ static int not_found(gust_handler *h)
 
 static const gust_handler_class not_found_handler = {.name = "not_found", .prepare = not_found};
 
-/* ---- routing ----------------------------------------------------------------- */
+/* ---- routing ------------------------------------------------------------------ */
 
 /* Is `name`, lower case, a host of `pattern`? */
 static bool host_matches(gust_str pattern, gust_str name)
@@ -146,7 +146,7 @@ const struct gust__rule *gust__application_route(const gust_application *app,
     return rule != NULL ? rule : &app->not_found;
 }
 
-/* ---- life -------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------------- */
 
 static int application_init(gust_application *app, const gust_route *routes)
 {
@@ -252,7 +252,7 @@ int gust_application_listen(gust_application *app, gust_ioloop *loop, int port, 
     return 0;
 }
 
-/* ---- questions ------------------------------------------------------------------ */
+/* ---- questions ---------------------------------------------------------------- */
 
 void *gust_application_settings(const gust_application *app)
 {

@@ -13,7 +13,7 @@
 
 #include "web/web_internal.h"
 
-/* ---- values ------------------------------------------------------------------ */
+/* ---- values ------------------------------------------------------------------- */
 
 /* Is the character at the beginning of `text` white space, and how long is it? */
 static size_t space_at(gust_str text)
@@ -88,7 +88,7 @@ static int decode_value(gust_handler *h, const char *name, gust_str raw, bool st
     return 0;
 }
 
-/* ---- the query ------------------------------------------------------------------ */
+/* ---- the query ---------------------------------------------------------------- */
 
 static int hex_digit(char c)
 {
@@ -185,7 +185,7 @@ int gust_handler_get_query_arguments(gust_handler *h, const char *name, bool str
     return 0;
 }
 
-/* ---- query and form ------------------------------------------------------------- */
+/* ---- query and form ----------------------------------------------------------- */
 
 int gust_handler_get_argument(gust_handler *h, const char *name, gust_str *out_value)
 {
@@ -204,7 +204,7 @@ int gust_handler_get_arguments(gust_handler *h, const char *name, bool strip,
     return gust_handler_get_query_arguments(h, name, strip, out_values, out_count);
 }
 
-/* ---- the path --------------------------------------------------------------------- */
+/* ---- the path ----------------------------------------------------------------- */
 
 int gust__path_args_decode(gust_handler *h)
 {

@@ -14,7 +14,7 @@
 
 #include "web/web_internal.h"
 
-/* ---- saying why ------------------------------------------------------------------ */
+/* ---- saying why --------------------------------------------------------------- */
 
 int gust_handler_error(gust_handler *h, int status, const char *format, ...)
 {
@@ -40,7 +40,7 @@ int gust_handler_error_reason(gust_handler *h, int status, const char *reason)
     return status;
 }
 
-/* ---- lines ------------------------------------------------------------------------- */
+/* ---- lines -------------------------------------------------------------------- */
 
 /* "METHOD URI (IP)" of a request, quoted. */
 struct summary {
@@ -93,7 +93,7 @@ static void log_error(const gust_handler *h, const char *what, int code)
              gust_err_name(code), gust_err_text(code));
 }
 
-/* ---- pages ---------------------------------------------------------------------------- */
+/* ---- pages -------------------------------------------------------------------- */
 
 static gust_str reason_of(const gust_handler *h)
 {

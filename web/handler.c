@@ -27,7 +27,7 @@ struct gust__handler_extra *gust__handler_extra(gust_handler *h)
     return h->extra;
 }
 
-/* ---- the end --------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------------ */
 
 /* Give back what is not the arena's. The request has ended, or is about to. */
 static void handler_release(gust_handler *h)
@@ -75,7 +75,7 @@ int gust_handler_detach(gust_handler *h, gust_iostream **out_s)
     return 0;
 }
 
-/* ---- steps ------------------------------------------------------------------------- */
+/* ---- steps -------------------------------------------------------------------- */
 
 /* What a function of the class has come to: GUST_PENDING, unless it was
  * completed before it returned. */
@@ -154,7 +154,7 @@ void gust_handler_complete(gust_handler *h, int result)
     }
 }
 
-/* ---- the beginning -------------------------------------------------------------------- */
+/* ---- the beginning ------------------------------------------------------------ */
 
 static bool is_usual_method(enum gust_http_method method)
 {
@@ -282,7 +282,7 @@ static GUST_ALWAYS_INLINE gust_handler *handler_new(gust_application *app, gust_
     return h;
 }
 
-/* ---- the connection's events ------------------------------------------------------------- */
+/* ---- the connection's events -------------------------------------------------- */
 
 /* The instance is made before the body is read: it may set the body's limits, or
  * want it in pieces. */
@@ -365,7 +365,7 @@ const gust_http_delegate gust__handler_delegate = {.name = "web",
                                                    .finish = on_request,
                                                    .on_connection_close = on_gone};
 
-/* ---- questions ------------------------------------------------------------------------------ */
+/* ---- questions ---------------------------------------------------------------- */
 
 void *gust_handler_settings(const gust_handler *h)
 {

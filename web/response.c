@@ -147,7 +147,7 @@ void gust_handler_clear(gust_handler *h)
     }
 }
 
-/* ---- the body ------------------------------------------------------------------- */
+/* ---- the body ----------------------------------------------------------------- */
 
 /* Move the body to memory of its own, with room for n more bytes. */
 static int body_own(gust_handler *h, size_t n)
@@ -254,7 +254,7 @@ int gust_handler_write_json(gust_handler *h, const gust_json *value)
     return gust_json_writer_finish(&w);
 }
 
-/* ---- sending ---------------------------------------------------------------------- */
+/* ---- sending ------------------------------------------------------------------ */
 
 static bool has_no_body(int status)
 {
@@ -352,7 +352,7 @@ int gust_handler_finish(gust_handler *h)
     return 0;
 }
 
-/* ---- flushing ------------------------------------------------------------------------ */
+/* ---- flushing ----------------------------------------------------------------- */
 
 static void on_flushed(gust_request *req, int status, void *user)
 {
@@ -398,7 +398,7 @@ int gust_handler_flush(gust_handler *h, gust_handler_flush_fn *fn, void *user)
     return 0;
 }
 
-/* ---- redirecting ----------------------------------------------------------------------- */
+/* ---- redirecting -------------------------------------------------------------- */
 
 int gust_handler_redirect(gust_handler *h, gust_str url, int status)
 {

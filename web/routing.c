@@ -18,7 +18,7 @@
 #include <gust/escape.h>
 #include <gust/log.h>
 
-/* ---- the table of edges -------------------------------------------------- */
+/* ---- the table of edges ------------------------------------------------------- */
 
 static inline uint64_t load_word(const char *ptr, size_t n)
 {
@@ -119,7 +119,7 @@ static inline uint32_t edge_find(const struct gust__router *router, uint32_t fro
     return edge_slot(router, from, key)->to;
 }
 
-/* ---- patterns -------------------------------------------------------------- */
+/* ---- patterns ----------------------------------------------------------------- */
 
 /* Cut the next segment off a path that begins with '/'. The rest again begins
  * with '/', or is empty after the last one. */
@@ -173,7 +173,7 @@ static const char *pattern_fault(gust_str pattern, gust_str *names, size_t *out_
     return NULL;
 }
 
-/* ---- compiling ------------------------------------------------------------- */
+/* ---- compiling ---------------------------------------------------------------- */
 
 static int rule_compile(struct gust__rule *rule, const gust_route *route, gust_arena *arena)
 {
@@ -309,7 +309,7 @@ int gust__router_init(struct gust__router *router, const gust_route *routes, gus
     return 0;
 }
 
-/* ---- matching --------------------------------------------------------------- */
+/* ---- matching ----------------------------------------------------------------- */
 
 struct search {
     const struct gust__router *router;

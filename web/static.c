@@ -139,7 +139,7 @@ static int open_file(gust_handler *h, gust_str *out_name, struct stat *out_stat)
     return 0;
 }
 
-/* ---- the head ----------------------------------------------------------------------- */
+/* ---- the head ----------------------------------------------------------------- */
 
 static int set_date(gust_handler *h, const char *name, int64_t seconds)
 {
@@ -192,7 +192,7 @@ static int set_head(gust_handler *h, gust_str name, const struct stat *st)
     return set_caching(h);
 }
 
-/* ---- conditions ------------------------------------------------------------------------ */
+/* ---- conditions --------------------------------------------------------------- */
 
 static bool is_not_modified(gust_handler *h)
 {
@@ -217,7 +217,7 @@ static bool range_applies(gust_handler *h)
     return gust_httpdate_parse(text, &date) == 0 && date == instance(h)->mtime;
 }
 
-/* ---- sending ----------------------------------------------------------------------------- */
+/* ---- sending ------------------------------------------------------------------ */
 
 /* Read up to `want` bytes to the end of the body. Fewer than asked for means that
  * the file was cut off. */

@@ -83,7 +83,7 @@ int gust__static_walk(int root, char *name, int *out_fd)
     }
 }
 
-/* ---- by the kernel --------------------------------------------------------------- */
+/* ---- by the kernel ------------------------------------------------------------ */
 
 #if defined(__linux__) && defined(SYS_openat2)
 

@@ -23,7 +23,7 @@
 #include <gust/web.h>
 #include <gust/websocket.h>
 
-/* ---- plain answers ------------------------------------------------------------- */
+/* ---- plain answers ------------------------------------------------------------ */
 
 static int plain_text(gust_handler *h, const void *arg)
 {
@@ -74,7 +74,7 @@ static int number(gust_handler *h, const char *name, uint64_t max, uint64_t *out
     return gust_str_to_u64(text, max, out_value) == 0 ? 0 : 400;
 }
 
-/* ---- /slow ------------------------------------------------------------------------ */
+/* ---- /slow -------------------------------------------------------------------- */
 
 struct slow {
     gust_handler handler;
@@ -103,7 +103,7 @@ static const gust_handler_class slow_class = {.name = "slow",
                                               .initialize = plain_text,
                                               .get = slow_get};
 
-/* ---- /stream ------------------------------------------------------------------------- */
+/* ---- /stream ------------------------------------------------------------------ */
 
 struct stream {
     gust_handler handler;
@@ -159,7 +159,7 @@ static const gust_handler_class stream_class = {.name = "stream",
                                                 .get = stream_get,
                                                 .on_finish = stream_on_finish};
 
-/* ---- WebSocket --------------------------------------------------------------------------- */
+/* ---- WebSocket ---------------------------------------------------------------- */
 
 static int ws_echo(gust_websocket *ws, gust_str message, enum gust_websocket_opcode type)
 {
@@ -208,7 +208,7 @@ static const gust_websocket_class broadcast = {.name = "broadcast",
                                                .on_message = member_message,
                                                .on_close = member_close};
 
-/* ---- the program ----------------------------------------------------------------------------- */
+/* ---- the program -------------------------------------------------------------- */
 
 static const gust_route routes[] = {
     {"/", .handler = &hello},

@@ -27,7 +27,7 @@ static void keep_line(const gust_log_record *record, void *user)
     }
 }
 
-/* ---- life ----------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------------- */
 
 int app_init(struct app *app, const gust_route *routes, const gust_application_options *options,
              const gust_httpserver_options *server_options)
@@ -83,7 +83,7 @@ void app_turn(struct app *app, int n)
     }
 }
 
-/* ---- the client -------------------------------------------------------------------- */
+/* ---- the client --------------------------------------------------------------- */
 
 static void split_answer(struct app *app)
 {
@@ -199,7 +199,7 @@ void app_get(struct app *app, const char *target)
     app_ask(app, "GET", target, "", "");
 }
 
-/* ---- the answer ------------------------------------------------------------------------ */
+/* ---- the answer --------------------------------------------------------------- */
 
 /* The n-th line of the head with that name, behind its colon; NULL past the last. */
 static const char *find_field(struct app *app, const char *name, int n)
