@@ -88,6 +88,7 @@ static void orphan(struct gust__conn *conn)
     if (gust__req_is(req, GUST__R_HEAD_DONE)) {
         (void)gust_request_remote_ip(req); /* for the log, once the address is gone */
     }
+    gust__request_hold_server(req);
     conn->req = NULL;
     req->conn = NULL;
     gust__conn_tell_gone(req);
@@ -557,6 +558,7 @@ int gust__conn_detach(gust_request *req, gust_iostream **out_s)
                GUST_ESTATE);
     gust_iostream *s = conn->s;
     (void)gust_request_remote_ip(req);
+    gust__request_hold_server(req);
     req->flags |= GUST__R_STARTED | GUST__R_FINISHED;
     req->end = gust_ioloop_now(req->server->loop);
     req->conn = NULL;

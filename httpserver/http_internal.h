@@ -68,7 +68,8 @@ enum gust__request_flags {
     GUST__R_EXPECT = 1 << 10,     /* the peer waits for 100 Continue */
     GUST__R_DROP = 1 << 11,       /* the rest of the body is read and dropped */
     GUST__R_MAX_SET = 1 << 12,    /* by set_max_body_size */
-    GUST__R_HELD = 1 << 13        /* headers_received said GUST_PENDING */
+    GUST__R_HELD = 1 << 13,       /* headers_received said GUST_PENDING */
+    GUST__R_HOLDS = 1 << 14       /* counted in server->refs */
 };
 
 /* What a request with a body needs besides; in its arena. */
@@ -133,7 +134,7 @@ struct gust_httpserver {
     size_t fields_size; /* bytes of a request's fields, in whole units of its arena */
     gust_request *ended; /* finished outside the delegate: freed before the loop waits */
     gust_deferred ended_work;
-    size_t refs; /* the user's, connections, requests */
+    size_t refs; /* the user's, connections, requests without one */
     bool freed;
     bool stopping; /* shutdown() runs: keep no connection */
     gust_timer grace;
@@ -166,6 +167,7 @@ bool gust__conn_can_drain(const gust_request *req);
 /* request.c */
 int gust__request_make_fresh(gust_httpserver *server);
 int gust__request_new(struct gust__conn *conn, gust_request **out_req);
+void gust__request_hold_server(gust_request *req);
 void gust__request_release(gust_request *req);       /* if finished and not in use */
 void gust__request_release_later(gust_request *req); /* its user is still on the stack */
 int gust__request_set_head(gust_request *req, const char *data, size_t len);

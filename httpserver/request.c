@@ -52,14 +52,24 @@ int gust__request_new(struct gust__conn *conn, gust_request **out_req)
     req->parser.fields = req->fields;
     gust__arena_init_in(&req->arena, server->arena_pool, (char *)req->fields + server->fields_size,
                         INLINE_BYTES);
-    server->refs++;
     *out_req = req;
     return 0;
+}
+
+/* While it has its connection that keeps the server; from here on it does so
+ * itself. */
+void gust__request_hold_server(gust_request *req)
+{
+    if (!gust__req_is(req, GUST__R_HOLDS)) {
+        req->flags |= GUST__R_HOLDS;
+        req->server->refs++;
+    }
 }
 
 static inline void destroy(gust_request *req)
 {
     gust_httpserver *server = req->server;
+    bool holds = gust__req_is(req, GUST__R_HOLDS);
     if (req->upload != NULL) {
         gust_buf_deinit(&req->upload->buffer);
         gust_buf_deinit(&req->upload->pending);
@@ -74,7 +84,9 @@ static inline void destroy(gust_request *req)
     } else {
         gust__free(req);
     }
-    gust__server_unref(server);
+    if (holds) {
+        gust__server_unref(server);
+    }
 }
 
 /* It goes when it is answered, its connection has let go of it, and no function
@@ -109,6 +121,7 @@ void gust__request_release_later(gust_request *req)
     if (req->depth > 0) {
         return; /* whoever holds it releases it */
     }
+    gust__request_hold_server(req);
     req->depth++;
     req->next_free = server->ended;
     server->ended = req;

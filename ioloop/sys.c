@@ -65,20 +65,18 @@ static ssize_t real_writev(const gust_sys *sys, int fd, const struct iovec *iov,
     return counted(result);
 }
 
+/* These two, the hot ones, do not repeat: on a descriptor that doesn't block they
+ * are not interrupted, and if they were the stream would ask again. */
 static ssize_t real_recv(const gust_sys *sys, int fd, void *buf, size_t n, int flags)
 {
-    ssize_t result;
     (void)sys;
-    REPEAT(result, recv(fd, buf, n, flags));
-    return counted(result);
+    return counted(recv(fd, buf, n, flags));
 }
 
 static ssize_t real_send(const gust_sys *sys, int fd, const void *buf, size_t n, int flags)
 {
-    ssize_t result;
     (void)sys;
-    REPEAT(result, send(fd, buf, n, flags | MSG_NOSIGNAL));
-    return counted(result);
+    return counted(send(fd, buf, n, flags | MSG_NOSIGNAL));
 }
 
 static ssize_t real_sendv(const gust_sys *sys, int fd, const struct iovec *iov, int n, int flags)

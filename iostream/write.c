@@ -273,7 +273,7 @@ static int uncork(gust_iostream *s)
 }
 
 /* Send what is corked. */
-static void send_corked(gust_iostream *s)
+static inline void send_corked(gust_iostream *s)
 {
     gust_str data = cork_take(s);
     struct iovec one = {(void *)(uintptr_t)data.ptr, data.len};
@@ -385,13 +385,9 @@ int gust_iostream_write_shared(gust_iostream *s, gust_shared *shared)
                                      gust_shared_ref(shared));
 }
 
-int gust_iostream_reserve(gust_iostream *s, size_t n, char **out_room)
+/* Room in the queue, where the cork has none. */
+static GUST_NOINLINE int reserve_in_queue(gust_iostream *s, size_t n, char **out_room)
 {
-    GUST_CHECK(n > 0 && n <= 2048, -EINVAL);
-    if (may_cork(s, n)) {
-        *out_room = s->io->cork + s->io->cork_len;
-        return 0;
-    }
     int code = out_open(s, n);
     if (code != 0) {
         out_close_if_empty(s);
@@ -407,6 +403,16 @@ int gust_iostream_reserve(gust_iostream *s, size_t n, char **out_room)
     }
     *out_room = chunk->data + sizeof(chunk->data) - chunk_room(chunk);
     return 0;
+}
+
+int gust_iostream_reserve(gust_iostream *s, size_t n, char **out_room)
+{
+    GUST_CHECK(n > 0 && n <= 2048, -EINVAL);
+    if (GUST_LIKELY(may_cork(s, n))) {
+        *out_room = s->io->cork + s->io->cork_len;
+        return 0;
+    }
+    return reserve_in_queue(s, n, out_room);
 }
 
 void gust_iostream_commit(gust_iostream *s, size_t used)
