@@ -144,8 +144,8 @@ static int query_find(gust_handler *h, const char *name, gust_str *out_last, siz
 int gust_handler_get_query_argument_or(gust_handler *h, const char *name, gust_str otherwise,
                                        gust_str *out_value)
 {
-    gust_str raw;
-    size_t count;
+    gust_str raw = {NULL, 0};
+    size_t count = 0;
     GUST_TRY(query_find(h, name, &raw, &count));
     if (count == 0) {
         *out_value = otherwise;
@@ -168,8 +168,8 @@ int gust_handler_get_query_argument(gust_handler *h, const char *name, gust_str 
 int gust_handler_get_query_arguments(gust_handler *h, const char *name, bool strip,
                                      const gust_str **out_values, size_t *out_count)
 {
-    gust_str raw;
-    size_t count, at = 0;
+    gust_str raw = {NULL, 0};
+    size_t count = 0, at = 0;
     GUST_TRY(query_find(h, name, &raw, &count));
     gust_str *values = gust_arena_alloc(gust_handler_arena(h), (count + 1) * sizeof(gust_str));
     GUST_CHECK(values != NULL, -ENOMEM);

@@ -76,7 +76,7 @@ static int open_failed(gust_handler *h, int code)
 static int open_name(gust_handler *h, gust_str name, struct stat *out_stat)
 {
     gust_static_file_instance *file = instance(h);
-    int fd;
+    int fd = -1;
     on_finish(h); /* the folder, where this is the file in it */
     int status = gust__static_open(file->options->root, name, file->options->no_symlinks,
                                    gust_handler_arena(h), &fd, out_stat);
