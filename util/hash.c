@@ -9,6 +9,10 @@
 #include <sys/random.h>
 #endif
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include <gust/errors.h>
 
 #include "util/mul128_internal.h"
@@ -23,14 +27,22 @@ static inline uint64_t load64(const unsigned char *p)
            (uint64_t)p[7] << 56;
 }
 
-/* n < 8 bytes, zeros above them. */
-static uint64_t load_rest(const unsigned char *p, size_t n)
+static inline uint64_t load32(const unsigned char *p)
 {
-    uint64_t word = 0;
-    for (size_t i = 0; i < n; i++) {
-        word |= (uint64_t)p[i] << (8 * i);
+    return (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24;
+}
+
+/* n < 8 bytes, zeros above them. Loads that overlap, instead of a loop. */
+static inline uint64_t load_rest(const unsigned char *p, size_t n)
+{
+    if (n >= 4) {
+        return load32(p) | load32(p + n - 4) << (8 * (n - 4));
     }
-    return word;
+    if (n == 0) {
+        return 0;
+    }
+    return (uint64_t)p[0] | (uint64_t)p[n / 2] << (8 * (n / 2)) |
+           (uint64_t)p[n - 1] << (8 * (n - 1));
 }
 
 static uint64_t rotate(uint64_t x, unsigned n)
@@ -197,6 +209,32 @@ gust_hash128_value gust_hash128(gust_str bytes)
     return (gust_hash128_value){.high = s.x, .low = s.y};
 }
 
+/* --- hexadecimal digits ---------------------------------------------------------------- */
+
+#ifdef __SSE2__
+
+/* Sixteen values below 16 to their digits. */
+static inline __m128i to_digits(__m128i nibbles)
+{
+    __m128i letters = _mm_cmpgt_epi8(nibbles, _mm_set1_epi8(9));
+    __m128i skip = _mm_and_si128(letters, _mm_set1_epi8('a' - '0' - 10));
+    return _mm_add_epi8(nibbles, _mm_add_epi8(skip, _mm_set1_epi8('0')));
+}
+
+void gust_hash128_hex(char out[32], gust_hash128_value value)
+{
+    __m128i bytes = _mm_set_epi64x((long long)__builtin_bswap64(value.low),
+                                   (long long)__builtin_bswap64(value.high));
+    __m128i low = _mm_and_si128(bytes, _mm_set1_epi8(15));
+    __m128i high = _mm_and_si128(_mm_srli_epi16(bytes, 4), _mm_set1_epi8(15));
+    __m128i first = to_digits(_mm_unpacklo_epi8(high, low));
+    __m128i second = to_digits(_mm_unpackhi_epi8(high, low));
+    _mm_storeu_si128((__m128i *)(void *)out, first);
+    _mm_storeu_si128((__m128i *)(void *)(out + 16), second);
+}
+
+#else
+
 /* Eight digits at once: a nibble into each byte of a word, then to its digit. */
 static void put_hex(char *out, uint32_t value)
 {
@@ -224,3 +262,5 @@ void gust_hash128_hex(char out[32], gust_hash128_value value)
     put_hex(out + 16, (uint32_t)(value.low >> 32));
     put_hex(out + 24, (uint32_t)value.low);
 }
+
+#endif

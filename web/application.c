@@ -60,7 +60,8 @@ static int class_flatten(gust_handler_class *flat, const gust_handler_class *cls
                                                 .compute_etag = gust__compute_etag};
     class_inherit(flat, &defaults);
     flat->base = NULL;
-    return flat->instance_size >= sizeof(gust_handler) ? 0 : -EINVAL;
+    size_t size = flat->instance_size;
+    return size >= sizeof(gust_handler) && size <= PTRDIFF_MAX ? 0 : -EINVAL;
 }
 
 /* OPTIONS, where the class has no answer of its own. */
@@ -89,11 +90,13 @@ int gust__rule_init(struct gust__rule *rule, const gust_handler_class *cls, gust
 {
     int status = class_flatten(&rule->cls, cls);
     if (status != 0) {
-        GUST_LOG(GUST_LOG_GENERAL, GUST_LOG_ERROR, "handler class %s: instance_size is too small",
+        GUST_LOG(GUST_LOG_GENERAL, GUST_LOG_ERROR, "handler class %s: instance_size does not fit",
                  cls->name != NULL ? cls->name : "without a name");
         return status;
     }
     rule_set_methods(rule);
+    rule->is_plain = rule->arg_count == 0 && rule->cls.set_default_headers == NULL &&
+                     rule->cls.initialize == NULL && rule->cls.prepare == NULL;
     gust_handler_fn *const *methods = rule->methods;
     rule->allow = gust_arena_printf(arena, "%s%s%s%s%s%sOPTIONS",
                                     methods[GUST_HTTP_GET] != NULL ? "GET, " : "",
@@ -157,6 +160,8 @@ static int application_init(gust_application *app, const gust_route *routes)
     if (options->max_response == 0) {
         options->max_response = GUST_DEFAULT_WRITE_HARD_LIMIT;
     }
+    size_t max = options->max_response;
+    app->first_body = max < GUST__FIRST_BODY ? max : GUST__FIRST_BODY;
     const gust_handler_class *fallback = options->default_handler;
     app->not_found.arg = options->default_arg;
     GUST_TRY(gust__rule_init(&app->not_found, fallback != NULL ? fallback : &not_found_handler,

@@ -30,19 +30,18 @@ struct gust__handler_extra *gust__handler_extra(gust_handler *h)
 /* ---- the end ------------------------------------------------------------------ */
 
 /* Give back what is not the arena's. The request has ended, or is about to. */
-static void handler_release(gust_handler *h)
+static inline void handler_release(gust_handler *h)
 {
-    h->state = GUST__FINISHED;
     if (h->rule->cls.on_finish != NULL) {
         h->rule->cls.on_finish(h);
     }
-    if ((h->flags & GUST__OWN_BODY) != 0) {
+    if (GUST_UNLIKELY((h->flags & GUST__OWN_BODY) != 0)) {
         gust_buf_deinit(&h->body);
     }
     gust__application_release(h->application);
 }
 
-void gust__handler_end(gust_handler *h)
+static inline void handler_end(gust_handler *h)
 {
     h->state = GUST__FINISHED;
     if (h->application->options.log_request != NULL) {
@@ -51,6 +50,17 @@ void gust__handler_end(gust_handler *h)
         gust__log_request(h);
     }
     handler_release(h);
+}
+
+int gust_handler_finish(gust_handler *h)
+{
+    GUST_CHECK(h->state != GUST__FINISHED, GUST_ESTATE);
+    int status = gust__response_finish(h);
+    if (GUST_UNLIKELY(status != 0)) {
+        gust__response_failed(h, status);
+    }
+    handler_end(h);
+    return 0;
 }
 
 /* The client went away before its request was complete: nobody is there to
@@ -71,7 +81,7 @@ int gust_handler_detach(gust_handler *h, gust_iostream **out_s)
 {
     GUST_CHECK(h->state != GUST__FINISHED, GUST_ESTATE);
     GUST_TRY(gust_request_detach(h->request, out_s));
-    gust__handler_end(h);
+    handler_end(h);
     return 0;
 }
 
@@ -186,44 +196,34 @@ static GUST_NOINLINE void handler_prepare(gust_handler *h)
 /* Most requests have nothing but the method. */
 static inline void handler_start(gust_handler *h)
 {
-    const struct gust__rule *rule = h->rule;
-    if (rule->arg_count == 0 && rule->cls.prepare == NULL && (h->flags & GUST__COMPLETE) != 0) {
+    if (h->rule->is_plain && (h->flags & GUST__COMPLETE) != 0) {
         go_on(h);
     } else {
         handler_prepare(h);
     }
 }
 
-/* Member by member: as one assignment compilers make it a string instruction,
- * which takes longer than all these stores. */
-static inline void handler_set(gust_handler *h, gust_application *app, gust_request *req,
-                               const struct gust__rule *rule)
+/* An instance, and behind it room for a small body: most handlers write one. The
+ * parts are set one by one: all at once gcc makes it a rep stos, which is slow. */
+static inline gust_handler *handler_make(gust_application *app, gust_request *req,
+                                         const struct gust__rule *rule)
 {
+    size_t size = rule->cls.instance_size;
+    gust_handler *h = gust__arena_alloc(gust_request_arena(req), size + GUST__FIRST_BODY);
+    if (GUST_UNLIKELY(h == NULL)) {
+        return NULL;
+    }
     h->request = req;
     h->application = app;
     h->rule = rule;
     h->path_args = NULL;
-    h->body.ptr = NULL;
-    h->body.len = 0;
-    h->body.cap = 0;
-    h->body.max = 0;
+    h->body = (gust_buf){.ptr = (char *)h + size, .cap = app->first_body};
     gust__response_init(&h->response);
     h->headers = NULL;
     h->extra = NULL;
     h->result = 0;
     h->flags = 0;
     h->state = GUST__NEW;
-}
-
-static inline gust_handler *handler_make(gust_application *app, gust_request *req,
-                                         const struct gust__rule *rule)
-{
-    size_t size = rule->cls.instance_size;
-    gust_handler *h = gust__arena_alloc(gust_request_arena(req), size);
-    if (GUST_UNLIKELY(h == NULL)) {
-        return NULL;
-    }
-    handler_set(h, app, req, rule);
     if (size > sizeof(*h)) {
         memset(h + 1, 0, size - sizeof(*h));
     }
@@ -249,44 +249,47 @@ static GUST_NOINLINE gust_handler *handler_make_walking(gust_application *app, g
     return h;
 }
 
-/* What the class has to say about a new instance. */
-static GUST_NOINLINE void handler_init(gust_handler *h)
+/* What a class does first, where it does. The instance may then have failed, and
+ * finished already. */
+static GUST_NOINLINE void handler_initialize(gust_handler *h)
 {
-    const gust_handler_class *cls = &h->rule->cls;
-    if (cls->set_default_headers != NULL) {
-        cls->set_default_headers(h);
+    const struct gust__rule *rule = h->rule;
+    if (rule->cls.set_default_headers != NULL) {
+        rule->cls.set_default_headers(h);
     }
-    int status = cls->initialize != NULL ? cls->initialize(h, h->rule->arg) : 0;
+    int status = rule->cls.initialize != NULL ? rule->cls.initialize(h, rule->arg) : 0;
     if (status != 0) {
         gust__handler_fail(h, status);
     }
 }
 
-/* An instance of what answers this request, initialised; it may have failed and
- * finished already. NULL where memory is short. */
+/* An instance of what answers this request, initialised. NULL where memory is
+ * short. */
 static GUST_ALWAYS_INLINE gust_handler *handler_new(gust_application *app, gust_request *req)
 {
-    const struct gust__rule *rule = NULL;
+    const struct gust__router *router = &app->router;
+    uint32_t order = GUST__NONE;
     if (app->hosts == NULL) {
-        rule = gust__router_literal(&app->router, gust_request_path(req));
+        order = gust__router_find(router, GUST__LITERAL, gust_request_path(req));
     }
-    gust_handler *h = rule != NULL ? handler_make(app, req, rule) : handler_make_walking(app, req);
+    /* no pattern with arguments stands before it: one look was enough */
+    gust_handler *h = order < router->first ? handler_make(app, req, &router->rules[order])
+                                            : handler_make_walking(app, req);
     if (GUST_UNLIKELY(h == NULL)) {
         return NULL;
     }
     app->handlers++;
     gust_request_set_data(req, h);
-    if (h->rule->cls.initialize != NULL || h->rule->cls.set_default_headers != NULL) {
-        handler_init(h);
+    if (GUST_UNLIKELY(!h->rule->is_plain)) {
+        handler_initialize(h);
     }
     return h;
 }
 
 /* ---- the connection's events -------------------------------------------------- */
 
-/* The instance is made before the body is read: it may set the body's limits, or
- * want it in pieces. */
-static GUST_NOINLINE int begin_body(gust_request *req, void *user)
+/* A body is announced: its handler may want to say something about it. */
+static GUST_NOINLINE int before_body(gust_request *req, void *user)
 {
     gust_handler *h = handler_new(user, req);
     GUST_CHECK(h != NULL, -ENOMEM);
@@ -300,7 +303,7 @@ static GUST_NOINLINE int begin_body(gust_request *req, void *user)
 
 static int on_headers(gust_request *req, void *user)
 {
-    return gust_request_has_body(req) ? begin_body(req, user) : 0;
+    return GUST_UNLIKELY(gust_request_has_body(req)) ? before_body(req, user) : 0;
 }
 
 static int on_data(gust_request *req, gust_str chunk, void *user)

@@ -1,7 +1,7 @@
 /* The response: its head, what waits of its body, and its end.
  *
- * A small body is put together in the request's arena and copied into the
- * stream's output with the head: no malloc. One that outgrows GUST__FIRST_BODY
+ * A small body is put together behind the instance and copied into the stream's
+ * output with the head: no malloc. One that outgrows GUST__FIRST_BODY
  * moves to memory of its own, which is handed over to the stream without a
  * copy. The list of further fields is made when the first one is set.
  *
@@ -13,10 +13,7 @@
 #include <gust/limits.h>
 
 #include "util/alloc_internal.h"
-#include "util/arena_internal.h"
 #include "web/web_internal.h"
-
-#define GUST__FIRST_BODY ((size_t)1024)
 
 /* ---- the head ----------------------------------------------------------------- */
 
@@ -168,19 +165,8 @@ static int body_own(gust_handler *h, size_t n)
 
 int gust__body_grow(gust_handler *h, size_t n)
 {
-    size_t max = h->application->options.max_response;
-    if ((h->flags & GUST__OWN_BODY) != 0) {
-        return gust_buf_reserve(&h->body, n);
-    }
-    if (h->body.cap > 0 || n > GUST__FIRST_BODY) {
-        return body_own(h, n);
-    }
-    GUST_CHECK(n <= max, GUST_EBUFFERFULL);
-    char *first = gust__arena_alloc(gust_request_arena(h->request), GUST__FIRST_BODY);
-    GUST_CHECK(first != NULL, -ENOMEM);
-    h->body.ptr = first;
-    h->body.cap = max < GUST__FIRST_BODY ? max : GUST__FIRST_BODY;
-    return 0;
+    bool is_own = (h->flags & GUST__OWN_BODY) != 0;
+    return is_own ? gust_buf_reserve(&h->body, n) : body_own(h, n);
 }
 
 int gust_handler_write(gust_handler *h, gust_str bytes)
@@ -287,11 +273,8 @@ static bool wants_etag(const gust_handler *h)
 }
 
 /* ETag, and 304 where the client has this one. */
-static int settle_etag(gust_handler *h)
+static GUST_NOINLINE int settle_etag(gust_handler *h)
 {
-    if (!wants_etag(h)) {
-        return 0;
-    }
     if (h->response.etag.ptr == NULL) {
         GUST_TRY(gust_handler_set_etag_header(h));
     }
@@ -326,12 +309,14 @@ static int respond(gust_handler *h)
 
 static int finish_whole(gust_handler *h)
 {
-    GUST_TRY(settle_etag(h));
+    if (wants_etag(h)) {
+        GUST_TRY(settle_etag(h));
+    }
     return respond(h);
 }
 
 /* The head has left already. */
-static int finish_streamed(gust_handler *h)
+static GUST_NOINLINE int finish_streamed(gust_handler *h)
 {
     int status = 0;
     if (h->body.len > 0) {
@@ -341,15 +326,9 @@ static int finish_streamed(gust_handler *h)
     return status != 0 ? status : end;
 }
 
-int gust_handler_finish(gust_handler *h)
+int gust__response_finish(gust_handler *h)
 {
-    GUST_CHECK(h->state != GUST__FINISHED, GUST_ESTATE);
-    int status = (h->flags & GUST__SENT) == 0 ? finish_whole(h) : finish_streamed(h);
-    if (status != 0) {
-        gust__response_failed(h, status);
-    }
-    gust__handler_end(h);
-    return 0;
+    return (h->flags & GUST__SENT) == 0 ? finish_whole(h) : finish_streamed(h);
 }
 
 /* ---- flushing ----------------------------------------------------------------- */

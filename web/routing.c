@@ -20,103 +20,93 @@
 
 /* ---- the table of edges ------------------------------------------------------- */
 
-static inline uint64_t load_word(const char *ptr, size_t n)
+/* No function is called on the way to a literal path, so its look-up saves no
+ * registers. */
+
+static inline uint64_t load8(const char *ptr)
 {
-    uint64_t word = 0;
-    if (n >= 8) {
-        memcpy(&word, ptr, 8);
-    } else if (n >= 4) {
-        uint32_t low, high;
-        memcpy(&low, ptr, 4);
-        memcpy(&high, ptr + n - 4, 4);
-        word = low | (uint64_t)high << 32;
-    } else if (n > 0) {
-        word = (unsigned char)ptr[0] | (uint64_t)(unsigned char)ptr[n / 2] << 8 |
-               (uint64_t)(unsigned char)ptr[n - 1] << 16;
-    }
+    uint64_t word;
+    memcpy(&word, ptr, 8);
     return word;
 }
 
-static const uint64_t prime = UINT64_C(0x9e3779b97f4a7c15);
-
-/* The hash of a key of at most eight bytes, whose load_word() is `word`. */
-static inline uint64_t hash_short(uint32_t from, size_t len, uint64_t word)
+/* The first eight bytes of a key. Two shorter ones of one length never share a word. */
+static inline uint64_t load_word(const char *ptr, size_t n)
 {
-    return word ^ (from + len) << 24;
-}
-
-/* Of a longer one: also its last eight bytes, and every eighth word between. */
-static uint64_t hash_long(uint32_t from, gust_str key, uint64_t word)
-{
-    uint64_t hash = hash_short(from, key.len, word);
-    hash = hash * prime ^ load_word(key.ptr + key.len - 8, 8);
-    for (size_t i = 8; i + 8 < key.len; i += 8) {
-        hash = hash * prime ^ load_word(key.ptr + i, 8);
+    if (n >= 8) {
+        return load8(ptr);
     }
-    return hash;
+    if (n >= 4) {
+        uint32_t low, high;
+        memcpy(&low, ptr, 4);
+        memcpy(&high, ptr + n - 4, 4);
+        return low | (uint64_t)high << 32;
+    }
+    if (n == 0) {
+        return 0;
+    }
+    return (unsigned char)ptr[0] | (uint64_t)(unsigned char)ptr[n / 2] << 8 |
+           (uint64_t)(unsigned char)ptr[n - 1] << 16;
 }
 
-/* Where the search for a hash begins. The best bits of a product are the high
- * ones. */
-static inline size_t edge_index(const struct gust__router *router, uint64_t hash)
+/* First and last eight bytes, and every eighth word between. `word` is the key's
+ * load_word(). The best bits of a product are the high ones. */
+static inline size_t edge_hash(const struct gust__router *router, uint32_t from, gust_str key,
+                               uint64_t word)
 {
+    const uint64_t prime = UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t hash = word ^ (from + key.len) << 24;
+    if (key.len > 8) {
+        hash = hash * prime ^ load8(key.ptr + key.len - 8);
+        for (size_t i = 8; i + 8 < key.len; i += 8) {
+            hash = hash * prime ^ load8(key.ptr + i);
+        }
+    }
     return (size_t)(hash * prime >> router->shift);
 }
 
-static inline bool edge_is(const struct gust__edge *edge, uint32_t from, size_t len, uint64_t word)
+/* Of more than eight bytes, are those behind the first eight the same? */
+static inline bool same_rest(const char *a, const char *b, size_t len)
 {
-    return edge->word == word && edge->key.len == len && edge->from == from;
+    for (size_t i = 8; i + 8 < len; i += 8) {
+        if (load8(a + i) != load8(b + i)) {
+            return false;
+        }
+    }
+    return load8(a + len - 8) == load8(b + len - 8);
 }
 
-/* The slot of (from, key): its edge, or the free one where it would go. Up to
- * eight bytes the word and the length are the whole key. */
-static inline struct gust__edge *slot_short(const struct gust__router *router, uint32_t from,
-                                            gust_str key)
+static inline bool edge_is(const struct gust__edge *edge, uint32_t from, gust_str key,
+                           uint64_t word)
+{
+    return edge->word == word && edge->key.len == key.len && edge->from == from &&
+           (key.len <= 8 || same_rest(edge->key.ptr, key.ptr, key.len));
+}
+
+uint32_t gust__router_find(const struct gust__router *router, uint32_t from, gust_str key)
 {
     uint64_t word = load_word(key.ptr, key.len);
-    size_t i = edge_index(router, hash_short(from, key.len, word));
+    size_t i = edge_hash(router, from, key, word);
     for (;; i = (i + 1) & router->mask) {
-        struct gust__edge *edge = &router->edges[i];
-        if (edge->key.ptr == NULL || edge_is(edge, from, key.len, word)) {
-            return edge;
+        const struct gust__edge *edge = &router->edges[i];
+        if (edge_is(edge, from, key, word)) {
+            return edge->to;
+        }
+        if (edge->key.ptr == NULL) {
+            return GUST__NONE;
         }
     }
 }
 
-static GUST_NOINLINE struct gust__edge *slot_long(const struct gust__router *router, uint32_t from,
-                                                  gust_str key)
+/* There is none of (from, key) yet. */
+static void edge_add(struct gust__router *router, uint32_t from, gust_str key, uint32_t to)
 {
     uint64_t word = load_word(key.ptr, key.len);
-    size_t i = edge_index(router, hash_long(from, key, word));
-    for (;; i = (i + 1) & router->mask) {
-        struct gust__edge *edge = &router->edges[i];
-        if (edge->key.ptr == NULL || (edge_is(edge, from, key.len, word) &&
-                                      memcmp(edge->key.ptr + 8, key.ptr + 8, key.len - 8) == 0)) {
-            return edge;
-        }
+    size_t i = edge_hash(router, from, key, word);
+    while (router->edges[i].key.ptr != NULL) {
+        i = (i + 1) & router->mask;
     }
-}
-
-static inline struct gust__edge *edge_slot(const struct gust__router *router, uint32_t from,
-                                           gust_str key)
-{
-    return key.len <= 8 ? slot_short(router, from, key) : slot_long(router, from, key);
-}
-
-static struct gust__edge *edge_add(struct gust__router *router, uint32_t from, gust_str key,
-                                   uint32_t to)
-{
-    struct gust__edge *edge = edge_slot(router, from, key);
-    if (edge->key.ptr == NULL) {
-        *edge = (struct gust__edge){key, load_word(key.ptr, key.len), from, to};
-    }
-    return edge;
-}
-
-/* A free slot leads to GUST__NONE. */
-static inline uint32_t edge_find(const struct gust__router *router, uint32_t from, gust_str key)
-{
-    return edge_slot(router, from, key)->to;
+    router->edges[i] = (struct gust__edge){key, word, from, to};
 }
 
 /* ---- patterns ----------------------------------------------------------------- */
@@ -223,11 +213,12 @@ static uint32_t node_below(struct gust__router *router, uint32_t from, gust_str 
         }
         return router->nodes[from].param;
     }
-    struct gust__edge *edge = edge_add(router, from, segment, GUST__NONE);
-    if (edge->to == GUST__NONE) {
-        edge->to = node_new(router);
+    uint32_t node = gust__router_find(router, from, segment);
+    if (node == GUST__NONE) {
+        node = node_new(router);
+        edge_add(router, from, segment, node);
     }
-    return edge->to;
+    return node;
 }
 
 static void trie_add(struct gust__router *router, const struct gust__rule *rule)
@@ -256,7 +247,9 @@ static void rule_add(struct gust__router *router, const struct gust__rule *rule)
         trie_add(router, rule);
         return;
     }
-    edge_add(router, GUST__LITERAL, rule->pattern, rule->order);
+    if (gust__router_find(router, GUST__LITERAL, rule->pattern) == GUST__NONE) {
+        edge_add(router, GUST__LITERAL, rule->pattern, rule->order);
+    }
 }
 
 /* A segment makes at most one node and one edge, a literal path one edge. */
@@ -282,7 +275,7 @@ static struct gust__edge *edges_new(struct gust__router *router, size_t count, g
     size_t slots = (size_t)1 << bits;
     struct gust__edge *edges = gust_arena_alloc(arena, slots * sizeof(*edges));
     for (size_t i = 0; edges != NULL && i < slots; i++) {
-        edges[i] = (struct gust__edge){.to = GUST__NONE};
+        edges[i] = (struct gust__edge){.key.len = SIZE_MAX}; /* no key has it */
     }
     router->mask = slots - 1;
     router->shift = 64 - bits;
@@ -343,7 +336,7 @@ static void search_walk(struct search *s, uint32_t at, gust_str path, size_t cou
         search_found(s, node->rest, count + 1);
     }
     gust_str segment = next_segment(&path);
-    uint32_t literal = edge_find(s->router, at, segment);
+    uint32_t literal = gust__router_find(s->router, at, segment);
     if (literal != GUST__NONE) {
         search_walk(s, literal, path, count);
     }
@@ -353,30 +346,10 @@ static void search_walk(struct search *s, uint32_t at, gust_str path, size_t cou
     }
 }
 
-static inline const struct gust__rule *literal_at(const struct gust__router *router,
-                                                  const struct gust__edge *edge)
-{
-    return edge->to < router->first ? &router->rules[edge->to] : NULL;
-}
-
-static GUST_NOINLINE const struct gust__rule *long_literal(const struct gust__router *router,
-                                                           gust_str path)
-{
-    return literal_at(router, slot_long(router, GUST__LITERAL, path));
-}
-
-const struct gust__rule *gust__router_literal(const struct gust__router *router, gust_str path)
-{
-    if (path.len > 8) {
-        return long_literal(router, path);
-    }
-    return literal_at(router, slot_short(router, GUST__LITERAL, path));
-}
-
 const struct gust__rule *gust__router_match(const struct gust__router *router, gust_str path,
                                             gust_str *args)
 {
-    uint32_t best = edge_find(router, GUST__LITERAL, path);
+    uint32_t best = gust__router_find(router, GUST__LITERAL, path);
     if (router->first < best && path.len > 0 && path.ptr[0] == '/') {
         struct search s;
         s.router = router;

@@ -148,7 +148,7 @@ struct gust_handler {
     struct gust__handler_extra *extra; /* what few responses need; NULL until then */
     int result;                        /* of gust_handler_complete(), where it came early */
     uint16_t flags;
-    uint8_t state;
+    uint16_t state;
 };
 
 /* One route. A table of them ends with {0}.

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <gust/log.h>
 #include <gust/web.h>
@@ -33,6 +34,7 @@ struct gust__rule {
     gust_str *arg_names; /* arg_count of them, without ':' and '*' */
     uint32_t order;      /* in its table */
     uint32_t arg_count;
+    bool is_plain; /* the method is all that is called before the response */
 };
 
 /* An edge of the trie: from node `from` the segment `key` leads to node `to`.
@@ -71,10 +73,9 @@ struct gust__router {
 /* Compile `routes` into `router`. Returns 0, -ENOMEM, -EINVAL (logged). */
 int gust__router_init(struct gust__router *router, const gust_route *routes, gust_arena *arena);
 
-/* The rule that matches `path` where that is certain by one look: it has no
- * arguments and no pattern with some stands before it. Else NULL, which tells
- * nothing. */
-const struct gust__rule *gust__router_literal(const struct gust__router *router, gust_str path);
+/* Where the edge `key` from node `from` leads, or from GUST__LITERAL; GUST__NONE
+ * where there is none. */
+uint32_t gust__router_find(const struct gust__router *router, uint32_t from, gust_str key);
 
 /* The first rule that matches `path`, NULL where none does. args gets a rule's
  * arg_count slices of path, and has room for GUST_MAX_PATH_ARGS. */
@@ -106,6 +107,7 @@ struct gust__owned_server {
 
 struct gust_application {
     gust_application_options options; /* limits filled in */
+    size_t first_body;                /* GUST__FIRST_BODY, or max_response where that is less */
     struct gust__router router;
     struct gust__rule not_found;
     struct gust__host *hosts;
@@ -168,10 +170,10 @@ extern const gust_http_delegate gust__handler_delegate;
 /* h->extra, made on first use; NULL where memory is short. */
 struct gust__handler_extra *gust__handler_extra(gust_handler *h);
 
-/* The end: state, log, on_finish, memory. */
-void gust__handler_end(gust_handler *h);
-
 /* ---- response.c ---------------------------------------------------------- */
+
+/* What a small body is put together in: it lies behind the instance. */
+#define GUST__FIRST_BODY ((size_t)1024)
 
 /* Room for n more bytes of body. Returns 0, -ENOMEM, GUST_EBUFFERFULL. */
 int gust__body_grow(gust_handler *h, size_t n);
@@ -184,16 +186,17 @@ static inline int gust__body_reserve(gust_handler *h, size_t n)
 /* The head that a response begins with. */
 static inline void gust__response_init(gust_response *response)
 {
-    const gust_str none = {NULL, 0};
+    memset(response, 0, sizeof(*response));
     response->status = 200;
-    response->reason = none;
     response->content_type = GUST_STR("text/html; charset=UTF-8");
-    response->etag = none;
-    response->headers = NULL;
 }
 
 /* A field's value, checked and copied. Returns 0, GUST_EHEADER, -ENOMEM. */
 int gust__copy_value(gust_handler *h, gust_str value, gust_str *out_copy);
+
+/* Send what has not left yet, and end the request. Returns as
+ * gust_request_respond() and gust_request_finish(). */
+int gust__response_finish(gust_handler *h);
 
 /* `text` fit for a status line: copied, or "Unknown". ptr NULL: no memory. */
 gust_str gust__reason_copy(gust_handler *h, const char *text);
