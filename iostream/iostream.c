@@ -148,16 +148,16 @@ static void error_event(gust_iostream *s)
     }
 }
 
-static void handle_events(gust_iostream *s, unsigned events)
+static inline void handle_events(gust_iostream *s, unsigned events)
 {
-    if (gust__is(s, GUST__S_CONNECTING)) {
+    if (GUST_UNLIKELY(gust__is(s, GUST__S_CONNECTING))) {
         connect_event(s);
         return;
     }
     if (events & (GUST_READ | GUST_ERROR)) {
         gust__stream_read(s);
     }
-    if (gust__is(s, GUST__S_CLOSED)) {
+    if (events == GUST_READ || gust__is(s, GUST__S_CLOSED)) {
         return;
     }
     if (events & GUST_WRITE) {
@@ -176,14 +176,14 @@ void gust_iostream_ready(gust_iostream *s, unsigned events)
     if (gust__is(s, GUST__S_CLOSED)) {
         return;
     }
-    s->refs++;
+    /* no reference is taken: the stream's own one goes before the loop waits, at
+     * the earliest, and that is not from in here */
     gust__set(s, GUST__S_DISPATCH);
     handle_events(s, events);
     gust__unset(s, GUST__S_DISPATCH);
     if (s->io->corked == s || s->out != NULL || gust__is(s, GUST__S_SHUT | GUST__S_CLOSING)) {
         gust__stream_settle(s);
     }
-    gust_iostream_unref(s);
 }
 
 /* ---- Time ---------------------------------------------------------------- */
