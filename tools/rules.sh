@@ -36,7 +36,7 @@ probe_flags() {
     takes || { echo "HARDEN ="; echo "LINK ="; return; }
     printf 'HARDEN ='
     for flag in "-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3" -fstack-protector-strong \
-        -fstack-clash-protection -fcf-protection -fPIE; do
+        -fstack-clash-protection -fcf-protection -fPIE -fno-plt; do
         # shellcheck disable=SC2086
         takes -O2 $flag && printf ' %s' "${flag#-O2 }"
     done
