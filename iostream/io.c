@@ -202,20 +202,22 @@ static void work(gust_ioloop *loop, gust_deferred *deferred)
     tell_closing(io);
 }
 
-void gust__io_kick(gust_iostream *s)
+/* Without memory an open stream ends, and -ENOMEM is returned. */
+int gust__io_kick(gust_iostream *s)
 {
     struct gust__io *io = s->io;
     if (gust__is(s, GUST__S_KICKED)) {
-        return;
+        return 0;
     }
     if (gust__grow((void **)(void *)&io->kicks, &io->kick_cap, io->kick_count + 1,
                    sizeof(io->kicks[0])) != 0) {
         gust_iostream_close_with(s, -ENOMEM);
-        return;
+        return -ENOMEM;
     }
     gust__set(s, GUST__S_KICKED);
     io->kicks[io->kick_count++] = gust_iostream_ref(s);
     gust_ioloop_defer(io->loop, &io->work, work);
+    return 0;
 }
 
 void gust__io_dirty(gust_iostream *s)

@@ -12,6 +12,8 @@
  * A stream is freed when its last reference goes: its own, one for each list of
  * the loop that it stands in, one for each event that is being handled, and
  * those of gust_iostream_ref(). */
+#include <gust/log.h>
+
 #include "iostream/iostream_internal.h"
 #include "util/alloc_internal.h"
 
@@ -107,10 +109,8 @@ int gust_iostream_set_callbacks(gust_iostream *s, const gust_iostream_callbacks 
     s->cb = callbacks;
     s->user = user;
     gust__unset(s, GUST__S_EOF_TOLD);
-    if (callbacks == NULL || callbacks->reader == NULL) {
-        return 0;
-    }
-    return gust__stream_start_reading(s);
+    /* without a reader too: to notice the end */
+    return callbacks != NULL ? gust__stream_start_reading(s) : 0;
 }
 
 /* ---- Events -------------------------------------------------------------- */
@@ -123,28 +123,36 @@ static void connect_event(gust_iostream *s)
         code = gust__stream_want(s, GUST_READ);
     }
     if (code != 0) {
-        gust_iostream_close_with(s, code);
+        gust__stream_fail(s, code);
         return;
     }
     gust__connect_done(s, 0);
+    if (gust__verb_is_pending(s) && s->verbs->n == 0) {
+        (void)gust__io_kick(s); /* it was not offered its nothing before */
+    }
 }
 
-/* An error or hang-up is up and reading did not end the stream: either nobody
- * reads, and then we must not be told again and again, or it is lost. */
+/* Nobody reads, so we must not be told of the same error again and again. */
+static void hold(gust_iostream *s)
+{
+    (void)s->ops->interest(s, s->transport, GUST_NONE);
+    gust_ioloop_unwatch(s->io->loop, &s->watcher);
+    gust__unset(s, GUST__S_WANT_READ | GUST__S_WANT_WRITE);
+    gust__set(s, GUST__S_HELD);
+}
+
+/* An error or hang-up is up, and reading did not end the stream. While somebody
+ * reads, reading will come to it. */
 static void error_event(gust_iostream *s)
 {
     int code = s->watcher.fd >= 0 ? s->io->sys->socket_error(s->io->sys, s->watcher.fd) : 0;
+    bool eof = gust__is(s, GUST__S_EOF);
     if (code != 0) {
-        gust_iostream_close_with(s, code);
-    } else if (gust__is(s, GUST__S_EOF)) {
+        gust__stream_fail(s, code);
+    } else if (eof && gust__in_size(s) == 0) {
         gust_iostream_close_with(s, gust__is(s, GUST__S_SHUT_SENT) ? GUST_EOF : -EPIPE);
-    } else if (gust__is(s, GUST__S_PAUSED) || gust__in_size(s) > 0) {
-        (void)s->ops->interest(s, s->transport, GUST_NONE);
-        if (s->watcher.fd >= 0) {
-            gust_ioloop_unwatch(s->io->loop, &s->watcher);
-        }
-        gust__unset(s, GUST__S_WANT_READ | GUST__S_WANT_WRITE);
-        gust__set(s, GUST__S_HELD);
+    } else if (eof || !gust_iostream_is_reading(s)) {
+        hold(s);
     }
 }
 
@@ -234,7 +242,8 @@ int gust_iostream_set_deadline(gust_iostream *s, gust_time when)
     GUST_CHECK(!gust__is(s, GUST__S_CLOSED), GUST_ECLOSED);
     /* an armed timer fires at the old deadline at the latest: one that moves
      * later costs this store */
-    bool later = when >= s->u.deadline && gust_timer_is_armed(&s->timer);
+    gust_time before = s->u.deadline;
+    bool later = when >= before && gust_timer_is_armed(&s->timer);
     s->u.deadline = when;
     if (later || when == GUST_NEVER) {
         return 0;
@@ -242,7 +251,11 @@ int gust_iostream_set_deadline(gust_iostream *s, gust_time when)
     if (gust_ioloop_armed_for(s->io->loop, &s->timer) <= when) {
         return 0;
     }
-    return gust_ioloop_arm(s->io->loop, &s->timer, when, on_timer);
+    int code = gust_ioloop_arm(s->io->loop, &s->timer, when, on_timer);
+    if (code != 0) {
+        s->u.deadline = before;
+    }
+    return code;
 }
 
 /* ---- The end -------------------------------------------------------------- */
@@ -268,6 +281,34 @@ void gust_iostream_close(gust_iostream *s)
     gust_iostream_close_with(s, 0);
 }
 
+/* Peers that go away are no news; what is wrong with us or the network is. */
+static void log_failure(const gust_iostream *s, int code)
+{
+    const char *name = s->cb != NULL && s->cb->name != NULL ? s->cb->name : s->ops->name;
+    const char *text = gust_err_text(code);
+    switch (code) {
+    case -ECONNRESET:
+    case -ECONNABORTED:
+    case -EPIPE:
+    case -ETIMEDOUT: break;
+    case GUST_EUNSATISFIABLE:
+        GUST_LOG(GUST_LOG_GENERAL, GUST_LOG_INFO, "%s stream closed: %s", name, text);
+        break;
+    case GUST_EBUFFERFULL:
+        GUST_LOG(GUST_LOG_GENERAL, GUST_LOG_ERROR, "%s stream closed: %s", name, text);
+        break;
+    default:
+        GUST_LOG(GUST_LOG_GENERAL, GUST_LOG_WARNING, "%s stream failed: %s", name, text);
+        break;
+    }
+}
+
+void gust__stream_fail(gust_iostream *s, int code)
+{
+    log_failure(s, code);
+    gust_iostream_close_with(s, code);
+}
+
 /* What pending operations are told of the stream's end. */
 static int operation_status(const gust_iostream *s)
 {
@@ -278,8 +319,7 @@ void gust__stream_finish_close(gust_iostream *s)
 {
     int status = operation_status(s);
     gust__connect_done(s, status);
-    gust__verb_at_eof(s);
-    gust__verb_fail(s, status);
+    gust__verb_finish(s, status);
     gust__out_fail(s, status);
     if (s->cb != NULL && s->cb->on_close != NULL) {
         s->cb->on_close(s, s->error, s->user);

@@ -204,11 +204,13 @@ int gust__stream_new(struct gust__io *io, const gust_iostream_transport *ops, vo
 int gust__stream_want(gust_iostream *s, unsigned events); /* READ | WRITE wanted from now on */
 unsigned gust__stream_wanted(const gust_iostream *s);
 void gust__stream_arm(gust_iostream *s, gust_time when);
-void gust__stream_finish_close(gust_iostream *s); /* tell everybody; io's work */
+void gust__stream_fail(gust_iostream *s, int code); /* log it, close with it */
+void gust__stream_finish_close(gust_iostream *s);   /* tell everybody; io's work */
 
 /* read.c */
 void gust__stream_read(gust_iostream *s);  /* the transport may have bytes */
 void gust__stream_offer(gust_iostream *s); /* offer what is kept, then the end of the stream */
+void gust__stream_end_if_over(gust_iostream *s); /* close it when both sides have ended */
 int gust__stream_start_reading(gust_iostream *s);
 static inline size_t gust__in_size(const gust_iostream *s)
 {
@@ -222,8 +224,7 @@ static inline bool gust__verb_is_pending(const gust_iostream *s)
     return s->verbs != NULL && s->verbs->kind != GUST__VERB_NONE;
 }
 size_t gust__verb_reader(gust_iostream *s, gust_str data, void *user);
-void gust__verb_at_eof(gust_iostream *s);           /* a pending verb can't be satisfied */
-void gust__verb_fail(gust_iostream *s, int status); /* end the pending verb */
+void gust__verb_finish(gust_iostream *s, int status); /* no byte more comes for it */
 void gust__verb_tell_cancel(gust_iostream *s);
 void gust__connect_done(gust_iostream *s, int status);
 
@@ -238,7 +239,7 @@ void gust__out_release(struct gust__io *io, struct gust__out *out);
 
 /* io.c */
 int gust__io_get(gust_ioloop *loop, struct gust__io **out_io);
-void gust__io_kick(gust_iostream *s);  /* offer kept bytes before the loop waits */
+int gust__io_kick(gust_iostream *s);   /* offer kept bytes before the loop waits */
 void gust__io_dirty(gust_iostream *s); /* flush before the loop waits */
 void gust__io_closing(gust_iostream *s);
 struct gust__chunk *gust__io_chunk(struct gust__io *io);

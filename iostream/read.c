@@ -53,7 +53,7 @@ static size_t offer(gust_iostream *s, const char *ptr, size_t len)
         gust__unset(s, GUST__S_REOFFER);
         size_t n = reader(s, gust_str_make(ptr + done, len - done), s->user);
         GUST_ASSERT(n <= len - done);
-        done += n;
+        done += n <= len - done ? n : len - done;
         if (n == 0 && !gust__is(s, GUST__S_REOFFER)) {
             break;
         }
@@ -115,7 +115,7 @@ static bool keep(gust_iostream *s, const char *ptr, size_t len)
 {
     int code = in_reserve(s, len);
     if (code != 0) {
-        gust_iostream_close_with(s, code);
+        gust__stream_fail(s, code);
         return false;
     }
     memcpy(s->in->data + s->in->len, ptr, len);
@@ -125,42 +125,63 @@ static bool keep(gust_iostream *s, const char *ptr, size_t len)
 
 /* ---- The end of the stream ------------------------------------------------- */
 
+void gust__stream_end_if_over(gust_iostream *s)
+{
+    const unsigned both = GUST__S_EOF | GUST__S_SHUT_SENT;
+    if ((s->flags & both) == both && gust__in_size(s) == 0) {
+        gust_iostream_close_with(s, GUST_EOF);
+    }
+}
+
+/* Once for each set of callbacks, and once more after a pause. */
+static void call_on_eof(gust_iostream *s)
+{
+    gust__verb_finish(s, GUST_EOF); /* which may set other callbacks */
+    if (!gust__is(s, GUST__S_CLOSED | GUST__S_EOF_TOLD) && s->cb != NULL && s->cb->on_eof != NULL) {
+        gust__set(s, GUST__S_EOF_TOLD);
+        s->cb->on_eof(s, s->user);
+    }
+    gust__stream_end_if_over(s);
+}
+
 static void tell_eof(gust_iostream *s)
 {
     if (s->cb != NULL && s->cb->on_eof != NULL) {
-        bool told = gust__is(s, GUST__S_EOF_TOLD);
-        gust__set(s, GUST__S_EOF_TOLD);
-        if (!told || !gust__is(s, GUST__S_PAUSED)) {
-            s->cb->on_eof(s, s->user);
-        }
-        return;
-    }
-    if (gust__verb_is_pending(s)) {
+        call_on_eof(s);
+    } else if (gust__verb_is_pending(s)) {
         gust_iostream_close_with(s, GUST_EOF);
     } else if (gust__in_size(s) == 0 || (s->cb != NULL && somebody_reads(s))) {
         gust_iostream_close_with(s, GUST_EOF); /* the reader can't take what is left */
     }
 }
 
+static void offer_kept(gust_iostream *s)
+{
+    size_t n = 1;
+    while (n > 0 && gust__in_size(s) > 0 && somebody_reads(s)) {
+        struct gust__in *in = s->in;
+        n = offer(s, in->data + in->off, in->len - in->off);
+        in->off += n;
+    }
+    drop_in_if_empty(s);
+}
+
 void gust__stream_offer(gust_iostream *s)
 {
     gust__verb_tell_cancel(s);
-    if (gust__verb_is_pending(s) && gust__in_size(s) == 0) {
-        (void)gust__verb_reader(s, gust_str_make(NULL, 0), NULL); /* a read of 0 bytes */
-    }
-    while (gust__in_size(s) > 0 && somebody_reads(s)) {
-        struct gust__in *in = s->in;
-        size_t n = offer(s, in->data + in->off, in->len - in->off);
-        in->off += n;
-        if (n == 0) {
-            break;
-        }
-    }
-    drop_in_if_empty(s);
     if (gust__is(s, GUST__S_CLOSED)) {
-        gust__verb_at_eof(s);
-        gust__verb_fail(s, GUST_ECLOSED);
-    } else if (gust__is(s, GUST__S_EOF) && !gust__is(s, GUST__S_KICKED)) {
+        gust__verb_finish(s, GUST_ECLOSED);
+        drop_in_if_empty(s);
+        return;
+    }
+    if (gust__is(s, GUST__S_CONNECTING)) {
+        return; /* again when it is connected */
+    }
+    if (gust__verb_is_pending(s) && s->verbs->n == 0) {
+        (void)gust__verb_reader(s, gust_str_make(NULL, 0), NULL); /* it wants no bytes */
+    }
+    offer_kept(s);
+    if (gust__is(s, GUST__S_EOF) && !gust__is(s, GUST__S_KICKED | GUST__S_CLOSED)) {
         tell_eof(s);
     }
 }
@@ -181,7 +202,10 @@ static inline bool received(gust_iostream *s, const char *buf, size_t n)
     s->io->recv_busy = true;
     size_t taken = offer(s, buf, n);
     s->io->recv_busy = false;
-    if (gust__is(s, GUST__S_CLOSED)) {
+    if (GUST_UNLIKELY(gust__is(s, GUST__S_CLOSED))) {
+        if (s->verbs != NULL && taken < n) { /* a closed stream still serves what it has */
+            (void)keep(s, buf + taken, n - taken);
+        }
         return false;
     }
     return taken == n || keep(s, buf + taken, n - taken);
@@ -200,10 +224,15 @@ static void at_eof(gust_iostream *s)
     }
 }
 
+/* How much to read: never more than may be kept. Where nothing may, one byte,
+ * which ends the stream, or else we would not see its end. */
 static size_t chunk_size(const gust_iostream *s)
 {
     size_t n = s->options->read_chunk_size;
-    return n == 0 || n > GUST__RECV_SIZE ? GUST__RECV_SIZE : n;
+    size_t room = gust__max_buffer(s) - gust__in_size(s);
+    n = n == 0 || n > GUST__RECV_SIZE ? GUST__RECV_SIZE : n;
+    n = n < room ? n : room;
+    return n != 0 ? n : 1;
 }
 
 /* A read gave no bytes but `code`. Returns true when it is to be tried again. */
@@ -212,7 +241,7 @@ static bool nothing_read(gust_iostream *s, ssize_t code)
     if (code == 0) {
         at_eof(s);
     } else if (code != -EAGAIN && code != -EINTR) {
-        gust_iostream_close_with(s, (int)code);
+        gust__stream_fail(s, (int)code);
     }
     return code == -EINTR;
 }
@@ -262,6 +291,13 @@ static void read_unwanted(gust_iostream *s)
     }
 }
 
+/* May less be kept than a read brings? */
+static inline bool small_buffer(const gust_iostream *s)
+{
+    size_t max = s->options->max_buffer_size; /* 0 is the default, which is large */
+    return max - 1 < GUST__RECV_SIZE - 1;
+}
+
 /* The usual case in one go: a reader that takes all there is. Returns false
  * where there is more to do. */
 static inline bool read_plainly(gust_iostream *s)
@@ -270,14 +306,16 @@ static inline bool read_plainly(gust_iostream *s)
     const unsigned special = GUST__S_PAUSED | GUST__S_CONNECTING | GUST__S_EOF | GUST__S_CLOSING |
                              GUST__S_KICKED;
     if (s->in != NULL || s->verbs != NULL || s->cb == NULL || s->cb->reader == NULL ||
-        io->recv_busy || s->options->read_chunk_size != 0 || gust__is(s, special)) {
+        io->recv_busy || s->options->read_chunk_size != 0 || small_buffer(s) ||
+        gust__is(s, special)) {
         return false;
     }
     ssize_t n = s->ops->read(s, s->transport, io->recv_buf, GUST__RECV_SIZE);
     if (GUST_UNLIKELY(n <= 0)) {
         return !nothing_read(s, n);
     }
-    return !received(s, io->recv_buf, (size_t)n) || (size_t)n < GUST__RECV_SIZE;
+    return !received(s, io->recv_buf, (size_t)n) || (size_t)n < GUST__RECV_SIZE ||
+           gust__is(s, GUST__S_PAUSED);
 }
 
 void gust__stream_read(gust_iostream *s)
@@ -319,14 +357,16 @@ int gust__stream_start_reading(gust_iostream *s)
     if (gust__is(s, GUST__S_OFFERING)) {
         gust__set(s, GUST__S_REOFFER);
     } else if (s->in != NULL || gust__is(s, GUST__S_EOF)) {
-        gust__io_kick(s);
+        (void)gust__io_kick(s);
     }
     return 0;
 }
 
 void gust_iostream_yield(gust_iostream *s)
 {
-    gust__io_kick(s);
+    if (!gust__is(s, GUST__S_CLOSED)) {
+        (void)gust__io_kick(s);
+    }
 }
 
 void gust_iostream_pause(gust_iostream *s)
@@ -339,9 +379,9 @@ void gust_iostream_resume(gust_iostream *s)
     if (!gust__is(s, GUST__S_PAUSED) || gust__is(s, GUST__S_CLOSED | GUST__S_CLOSING)) {
         return;
     }
-    gust__unset(s, GUST__S_PAUSED);
-    if (current_reader(s) == NULL) {
-        return;
+    gust__unset(s, GUST__S_PAUSED | GUST__S_EOF_TOLD);
+    if (current_reader(s) == NULL && gust__in_size(s) > 0) {
+        return; /* nobody reads, and it is known that there is more */
     }
     int code = gust__stream_start_reading(s);
     if (code != 0) {

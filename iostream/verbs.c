@@ -87,21 +87,27 @@ size_t gust__verb_reader(gust_iostream *s, gust_str data, void *user)
     struct gust__verbs *v = s->verbs;
     size_t n = match(v, data);
     if (v->into != NULL) {
-        size_t filled = fill_into(v, data);
+        size_t taken = fill_into(v, data);
         if (n != NO_MATCH) {
             complete(s, 0, gust_str_make(v->into, v->filled));
         }
-        return filled;
+        return taken;
     }
     if (n == NO_MATCH) {
         return 0;
     }
     if (n == UNSATISFIABLE) {
-        gust_iostream_close_with(s, GUST_EUNSATISFIABLE);
+        gust__stream_fail(s, GUST_EUNSATISFIABLE);
         return 0;
     }
     complete(s, 0, gust_str_make(data.ptr, n));
     return n;
+}
+
+/* What a read_into has so far; nothing for the others. */
+static gust_str filled(const struct gust__verbs *v)
+{
+    return gust_str_make(v->into, v->into != NULL ? v->filled : 0);
 }
 
 /* ---- Starting ---------------------------------------------------------------- */
@@ -134,12 +140,9 @@ static int start(gust_iostream *s, enum gust__verb kind, gust_read_fn *fn, void 
     if (gust__is(s, GUST__S_CLOSED)) {
         bool satisfied = kind == GUST__VERB_UNTIL_CLOSE || match(v, kept(s)) < UNSATISFIABLE;
         v->scanned = 0;
-        if (!satisfied) {
-            v->kind = GUST__VERB_NONE;
-            return GUST_ECLOSED;
-        }
-        gust__io_kick(s);
-        return 0;
+        int code = satisfied ? gust__io_kick(s) : GUST_ECLOSED;
+        v->kind = code == 0 ? kind : GUST__VERB_NONE;
+        return code;
     }
     int code = gust__stream_start_reading(s);
     if (code != 0) {
@@ -147,7 +150,7 @@ static int start(gust_iostream *s, enum gust__verb kind, gust_read_fn *fn, void 
         return code;
     }
     if (v->n == 0) {
-        gust__io_kick(s);
+        (void)gust__io_kick(s);
     }
     return 0;
 }
@@ -210,7 +213,7 @@ void gust_iostream_cancel_read(gust_iostream *s)
     v->kind = GUST__VERB_NONE;
     v->canceled_fn = v->fn;
     v->canceled_user = v->user;
-    gust__io_kick(s);
+    (void)gust__io_kick(s);
 }
 
 void gust__verb_tell_cancel(gust_iostream *s)
@@ -219,16 +222,13 @@ void gust__verb_tell_cancel(gust_iostream *s)
     if (v != NULL && v->canceled_fn != NULL) {
         gust_read_fn *fn = v->canceled_fn;
         v->canceled_fn = NULL;
-        fn(s, GUST_ECANCELED, gust_str_make(NULL, 0), v->canceled_user);
+        fn(s, GUST_ECANCELED, filled(v), v->canceled_user);
     }
 }
 
 /* The stream has ended: what read_until_close was waiting for. */
-void gust__verb_at_eof(gust_iostream *s)
+static void finish_until_close(gust_iostream *s)
 {
-    if (!gust__verb_is_pending(s) || s->verbs->kind != GUST__VERB_UNTIL_CLOSE) {
-        return;
-    }
     int status = s->error == GUST_EOF ? 0 : s->error;
     gust_str data = kept(s);
     struct gust__in *in = s->in;
@@ -237,13 +237,36 @@ void gust__verb_at_eof(gust_iostream *s)
     gust__free(in);
 }
 
-void gust__verb_fail(gust_iostream *s, int status)
+/* What is kept is all that the pending verb will ever see: serve it from that, or
+ * tell it `status`. The bytes are off the buffer before fn is called, which may
+ * start another read. */
+void gust__verb_finish(gust_iostream *s, int status)
 {
     gust__verb_tell_cancel(s);
-    if (gust__verb_is_pending(s)) {
-        struct gust__verbs *v = s->verbs;
-        complete(s, status, gust_str_make(v->into, v->into != NULL ? v->filled : 0));
+    if (!gust__verb_is_pending(s)) {
+        return;
     }
+    struct gust__verbs *v = s->verbs;
+    if (v->kind == GUST__VERB_UNTIL_CLOSE) {
+        finish_until_close(s);
+        return;
+    }
+    gust_str data = kept(s);
+    size_t n = match(v, data);
+    if (n >= UNSATISFIABLE) {
+        complete(s, status, filled(v));
+        return;
+    }
+    if (v->into != NULL) {
+        n = fill_into(v, data);
+        data = filled(v);
+    } else {
+        data.len = n;
+    }
+    if (n > 0) {
+        s->in->off += n;
+    }
+    complete(s, 0, data);
 }
 
 void gust__connect_done(gust_iostream *s, int status)
@@ -279,12 +302,13 @@ int gust_iostream_set_close_callback(gust_iostream *s, gust_stream_close_fn *fn,
     if (fn == NULL) {
         return 0;
     }
-    if (!gust__is(s, GUST__S_CLOSED)) {
-        return gust__stream_start_reading(s); /* to notice the end */
+    int code;
+    if (gust__is(s, GUST__S_CLOSED)) {
+        code = gust_ioloop_add_callback(s->io->loop, late_close, s);
+        s->refs = (uint16_t)(s->refs + (code == 0));
+    } else {
+        code = gust__stream_start_reading(s); /* to notice the end */
     }
-    int code = gust_ioloop_add_callback(s->io->loop, late_close, s);
-    if (code == 0) {
-        gust_iostream_ref(s);
-    }
+    v->close_fn = code == 0 ? fn : NULL;
     return code;
 }
