@@ -215,15 +215,28 @@ fail:
 
 /* ---- The cork -------------------------------------------------------------- */
 
+/* How much the stream may cork: no more than it may queue, or than its producer
+ * may write without hearing of it. */
+static inline size_t cork_size(const gust_iostream *s)
+{
+    size_t size = GUST__CORK_SIZE;
+    if (GUST_UNLIKELY((s->options->write_high_water | s->options->max_write_buffer_size) != 0)) {
+        size = size < gust__high_water(s) ? size : gust__high_water(s);
+        size = size < gust__max_write(s) ? size : gust__max_write(s);
+    }
+    return size;
+}
+
 /* May n bytes go into the cork? */
 static inline bool may_cork(const gust_iostream *s, size_t n)
 {
     const struct gust__io *io = s->io;
     const unsigned state = GUST__S_DISPATCH | GUST__S_CLOSED | GUST__S_SHUT | GUST__S_CLOSING |
                            GUST__S_CONNECTING;
+    const size_t size = cork_size(s);
     return s->out == NULL && (s->flags & state) == GUST__S_DISPATCH &&
-           (io->corked == s || io->corked == NULL) && n <= GUST__CORK_SIZE - io->cork_len &&
-           io->cork_len + n <= gust__high_water(s);
+           (io->corked == s || io->corked == NULL) && io->cork_len <= size &&
+           n <= size - io->cork_len;
 }
 
 static inline void cork_add(gust_iostream *s, size_t n)
@@ -282,7 +295,7 @@ static inline void send_corked(gust_iostream *s)
         return;
     }
     if (n < 0 && n != -EAGAIN && n != -EINTR) {
-        gust_iostream_close_with(s, (int)n);
+        gust__stream_fail(s, (int)n);
         return;
     }
     (void)queue_corked(s, gust_str_skip(data, n > 0 ? (size_t)n : 0));
@@ -434,25 +447,36 @@ void gust_iostream_commit(gust_iostream *s, size_t used)
 
 /* ---- Sending ------------------------------------------------------------- */
 
+/* The owners of the bytes may do to the stream what they like. */
+static void release_all(struct gust__io *io, struct gust__seg *seg)
+{
+    while (seg != NULL) {
+        struct gust__seg *next = seg->next;
+        seg->release(io, seg);
+        seg = next;
+    }
+}
+
 /* n bytes of the queue have left. */
 static void advance(struct gust__io *io, struct gust__out *out, size_t n)
 {
+    struct gust__seg *done = out->head;
+    struct gust__seg **end = &done;
     out->queued -= n;
     out->sent += n;
-    while (n > 0 || (out->head != NULL && out->head->len == 0)) {
-        struct gust__seg *seg = out->head;
-        if (n < seg->len) {
-            seg->ptr += n;
-            seg->len -= n;
-            return;
-        }
-        n -= seg->len;
-        out->head = seg->next;
-        if (out->head == NULL) {
-            out->tail = NULL;
-        }
-        seg->release(io, seg);
+    while (*end != NULL && (*end)->len <= n) {
+        n -= (*end)->len;
+        end = &(*end)->next;
     }
+    out->head = *end;
+    *end = NULL;
+    if (out->head == NULL) {
+        out->tail = NULL;
+    } else {
+        out->head->ptr += n;
+        out->head->len -= n;
+    }
+    release_all(io, done);
 }
 
 static int gather(const struct gust__out *out, struct iovec *iov, size_t *out_total)
@@ -492,6 +516,9 @@ static void wait_writable(gust_iostream *s, bool progress)
         out->deadline = gust_ioloop_now(s->io->loop) + timeout;
         gust__stream_arm(s, out->deadline);
     }
+    if (gust__is(s, GUST__S_CLOSED)) {
+        return; /* without memory for the timer, or by the owner of sent bytes */
+    }
     int code = gust__stream_want(s, gust__stream_wanted(s) | GUST_WRITE);
     if (code != 0) {
         gust_iostream_close_with(s, code);
@@ -517,7 +544,7 @@ void gust__stream_flush(gust_iostream *s)
         } else if (n == -EINTR) {
             continue;
         } else if (n != -EAGAIN && n != 0) {
-            gust_iostream_close_with(s, (int)n);
+            gust__stream_fail(s, (int)n);
             return;
         }
         wait_writable(s, progress);
@@ -526,16 +553,26 @@ void gust__stream_flush(gust_iostream *s)
     out->deadline = GUST_NEVER;
 }
 
-/* Call the completions of what has been sent. */
+static struct gust__done *take_done(struct gust__out *out)
+{
+    struct gust__done *done = out->done_head;
+    out->done_head = done->next;
+    if (out->done_head == NULL) {
+        out->done_tail = NULL;
+    }
+    return done;
+}
+
+/* Call the completions of what has been sent. Those that are added meanwhile, for
+ * empty writes, wait for the next round. */
 static void run_done(gust_iostream *s)
 {
     struct gust__out *out = s->out;
-    while (out != NULL && out->done_head != NULL && out->done_head->at <= out->sent) {
-        struct gust__done *done = out->done_head;
-        out->done_head = done->next;
-        if (out->done_head == NULL) {
-            out->done_tail = NULL;
-        }
+    struct gust__done *last = out->done_tail;
+    bool more = last != NULL;
+    while (more && out != NULL && out->done_head->at <= out->sent) {
+        struct gust__done *done = take_done(out);
+        more = done != last;
         done->fn(s, 0, done->user);
         gust__free(done);
         out = s->out;
@@ -564,25 +601,24 @@ static void at_empty(gust_iostream *s)
         if (s->ops->shutdown != NULL) {
             (void)s->ops->shutdown(s, s->transport);
         }
+        gust__stream_end_if_over(s);
     }
 }
 
 void gust__stream_after_flush(gust_iostream *s)
 {
-    if (gust__is(s, GUST__S_CLOSED)) {
+    if (gust__is(s, GUST__S_CLOSED | GUST__S_CONNECTING)) {
         return;
     }
     if (s->out != NULL) {
         run_done(s);
         run_drain(s);
     }
-    if (s->flags & GUST__S_CLOSED || (s->out != NULL && s->out->queued > 0)) {
+    if (gust__is(s, GUST__S_CLOSED) || (s->out != NULL && s->out->queued > 0)) {
         return;
     }
     if (s->out != NULL || gust__is(s, GUST__S_CLOSING | GUST__S_SHUT)) {
-        if (!gust__is(s, GUST__S_CONNECTING)) {
-            at_empty(s);
-        }
+        at_empty(s);
     }
 }
 
@@ -670,12 +706,10 @@ void gust__out_fail(gust_iostream *s, int status)
         return;
     }
     while (out->done_head != NULL) {
-        struct gust__done *done = out->done_head;
-        out->done_head = done->next;
-        done->fn(s, status, done->user);
+        struct gust__done *done = take_done(out);
+        done->fn(s, done->at <= out->sent ? 0 : status, done->user);
         gust__free(done);
     }
-    out->done_tail = NULL;
     out->congested = false;
     if (!out->dirty) {
         s->out = NULL;
