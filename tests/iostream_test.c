@@ -438,9 +438,9 @@ static void test_read_bytes__slow_reader__memory_is_bounded(void **state)
     char *bytes = streams_pattern(10 * MIB);
     (void)state;
     streams_open(&t, &options);
-    assert_int_equal(gust_iostream_write_borrowed(t.b, gust_str_make(bytes, 10 * MIB), heard_write,
-                                                  &written),
-                     0);
+    assert_int_equal(
+        gust_iostream_write_borrowed(t.b, gust_str_make(bytes, 10 * MIB), heard_write, &written),
+        0);
     for (size_t i = 0; i < 10; i++) {
         read_now(&t, MIB, &h);
         assert_int_equal(h.status, 0);

@@ -70,11 +70,11 @@ void streams_pass(struct streams *t, gust_time by);
 /* Completions of reads, writes and connects; `user` of the functions below. */
 struct heard {
     int calls;
-    int status;  /* of the last */
-    size_t len;  /* bytes of all reads */
-    size_t last; /* of the last one */
+    int status;     /* of the last */
+    size_t len;     /* bytes of all reads */
+    size_t last;    /* of the last one */
     char text[256]; /* the first bytes of all reads, NUL behind them */
-    int *order;  /* where it is not NULL: ++*order goes to `at` */
+    int *order;     /* where it is not NULL: ++*order goes to `at` */
     int at;
 };
 
