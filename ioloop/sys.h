@@ -36,7 +36,7 @@ struct gust_sys {
     ssize_t (*writev)(const gust_sys *sys, int fd, const struct iovec *iov, int n);
 
     /* recv(2), send(2), and sendmsg(2) of a vector; the last two never raise
-     * SIGPIPE */
+     * SIGPIPE. A call that a signal interrupts may return -EINTR: ask again */
     ssize_t (*recv)(const gust_sys *sys, int fd, void *buf, size_t n, int flags);
     ssize_t (*send)(const gust_sys *sys, int fd, const void *buf, size_t n, int flags);
     ssize_t (*sendv)(const gust_sys *sys, int fd, const struct iovec *iov, int n, int flags);

@@ -169,6 +169,8 @@ static timer_t start_interrupts(struct sigaction *before)
     return timer;
 }
 
+/* read() and its kin are made again; recv() and send(), which never wait in a
+ * loop, pass the interruption on. */
 static void test_transfer__interrupted__is_made_again(void **state)
 {
     (void)state;
@@ -184,9 +186,9 @@ static void test_transfer__interrupted__is_made_again(void **state)
                                 : real()->read(real(), fds[0], &byte, 1);
         timer_delete(timer);
         sigaction(SIGALRM, &before, NULL);
-        assert_int_equal(got, 1);
-        assert_int_equal(byte, 'x');
-        assert_true(interrupts >= 3);
+        assert_int_equal(got, with_recv ? -EINTR : 1);
+        assert_int_equal(byte, with_recv ? 0 : 'x');
+        assert_true(interrupts >= (with_recv ? 1 : 3));
         close(fds[0]);
         close(fds[1]);
     }
