@@ -15,9 +15,9 @@
  * stream, moved from phase to phase; in the phases that all requests pass it
  * only moves later, which costs a store.
  *
- * Functions of the delegate are called with req->depth counted, and every entry
- * from the stream or the loop is bracketed by enter() and leave(), so that
- * neither object goes while a frame stands on it. */
+ * Nothing goes while a frame stands on it: a request has req->depth counted
+ * around each function of the delegate, and a connection is freed only by work
+ * that the loop does between events, on_close() and free_detached(). */
 #include <gust/limits.h>
 #include <gust/log.h>
 
@@ -28,17 +28,28 @@
 static inline void next_request(struct gust__conn *conn);
 static void message_complete(struct gust__conn *conn);
 
-static void enter(struct gust__conn *conn)
+/* The numbers are those in http_internal.h. */
+static void check(const struct gust__conn *conn)
 {
-    conn->flags |= GUST__CONN_IN_READER;
-}
-
-static void leave(struct gust__conn *conn)
-{
-    conn->flags &= (uint8_t)~GUST__CONN_IN_READER;
-    if (conn->state == GUST__CONN_GONE) {
-        gust__free(conn);
+    const gust_request *req = conn->req;
+    GUST_ASSERT(req == NULL || (req->conn == conn && gust__req_is(req, GUST__R_ATTACHED))); /* 1 */
+    switch (conn->state) {
+    case GUST__CONN_HEAD: /* 2 */
+        GUST_ASSERT(req == NULL || !gust__req_is(req, GUST__R_HEAD_DONE));
+        break;
+    case GUST__CONN_BODY: /* 3 */
+        GUST_ASSERT(req != NULL && gust__req_is(req, GUST__R_HEAD_DONE) && req->upload != NULL);
+        GUST_ASSERT(!gust__req_is(req, GUST__R_FINISH_TOLD));
+        break;
+    case GUST__CONN_WAIT: /* 4 */
+        GUST_ASSERT(req != NULL && gust__req_is(req, GUST__R_COMPLETE));
+        GUST_ASSERT(!gust__req_is(req, GUST__R_FINISHED));
+        break;
+    default: GUST_ASSERT(req == NULL); break; /* 5 */
     }
+    GUST_ASSERT(!(conn->flags & GUST__CONN_CONGESTED) || conn->state == GUST__CONN_HEAD ||
+                conn->state == GUST__CONN_LINGER); /* 6 */
+    (void)req;
 }
 
 static void set_deadline(struct gust__conn *conn, gust_time when)
@@ -61,7 +72,16 @@ void gust__conn_abort(struct gust__conn *conn)
     gust_iostream_close(conn->s);
 }
 
-void gust__conn_tell_gone(gust_request *req)
+/* The connection is done with the request at hand. */
+static inline void let_go(struct gust__conn *conn)
+{
+    conn->req->flags &= ~(unsigned)GUST__R_ATTACHED;
+    conn->req = NULL;
+}
+
+/* Whoever was not told of the whole request, and can't be told that it will
+ * never be whole, does not answer it: it ends here. */
+static void tell_gone(gust_request *req)
 {
     const gust_http_delegate *delegate = req->server->delegate;
     if ((req->flags & (GUST__R_HEAD_DONE | GUST__R_FINISHED | GUST__R_GONE_TOLD)) !=
@@ -69,12 +89,13 @@ void gust__conn_tell_gone(gust_request *req)
         return;
     }
     req->flags |= GUST__R_GONE_TOLD;
-    if (delegate->on_connection_close != NULL) {
+    bool whole = gust__req_is(req, GUST__R_FINISH_TOLD);
+    if (delegate->on_connection_close != NULL && (whole || delegate->headers_received != NULL)) {
         req->depth++;
         delegate->on_connection_close(req, req->server->user);
         req->depth--;
-    } else if (!gust__req_is(req, GUST__R_COMPLETE)) {
-        req->flags |= GUST__R_FINISHED; /* nobody knows of it */
+    } else if (!whole) {
+        req->flags |= GUST__R_FINISHED;
     }
 }
 
@@ -89,10 +110,18 @@ static void orphan(struct gust__conn *conn)
         (void)gust_request_remote_ip(req); /* for the log, once the address is gone */
     }
     gust__request_hold_server(req);
-    conn->req = NULL;
+    let_go(conn);
     req->conn = NULL;
-    gust__conn_tell_gone(req);
+    tell_gone(req);
     gust__request_release(req);
+}
+
+/* Send what is queued, however slowly it is read, and close. */
+static void close_flushed(struct gust__conn *conn)
+{
+    conn->state = GUST__CONN_LINGER;
+    set_deadline(conn, GUST_NEVER); /* the stream's write_timeout watches */
+    gust_iostream_close_after_flush(conn->s);
 }
 
 /* The answer is queued. Unread input would make the kernel send a reset, which
@@ -102,7 +131,7 @@ static void linger(struct gust__conn *conn)
     conn->state = GUST__CONN_LINGER;
     conn->count = 0;
     if (gust_iostream_is_eof(conn->s) || gust_iostream_shutdown_write(conn->s) != 0) {
-        gust_iostream_close_after_flush(conn->s);
+        close_flushed(conn);
         return;
     }
     set_deadline(conn, in(conn, conn->server->options.linger_timeout));
@@ -166,7 +195,7 @@ static bool body_too_large(const gust_request *req)
     return req->max_body >= 0 && req->parser.content_length > req->max_body;
 }
 
-static int new_upload(gust_request *req)
+static int new_upload(gust_request *req, size_t head_len)
 {
     struct gust__upload *up = gust__arena_alloc(&req->arena, sizeof *up);
     if (up == NULL) {
@@ -175,13 +204,15 @@ static int new_upload(gust_request *req)
     memset(up, 0, offsetof(struct gust__upload, decoder));
     up->left = req->parser.content_length;
     up->by = GUST_NEVER;
+    up->head_len = head_len;
     req->upload = up;
     return 0;
 }
 
-static void init_chunked(gust_request *req, size_t head_len)
+static void init_chunked(gust_request *req)
 {
     const gust_httpserver_options *o = &req->server->options;
+    size_t head_len = req->upload->head_len;
     size_t left = o->max_header_size > head_len ? o->max_header_size - head_len : 0;
     req->upload->chunked = true;
     gust__chunked_init(&req->upload->decoder, req->max_body < 0 ? INT64_MAX : req->max_body,
@@ -197,20 +228,22 @@ static void touch_body(struct gust__conn *conn)
 }
 
 /* Read the body. at_hand: bytes of it that are there already. */
-static void start_body(struct gust__conn *conn, size_t head_len, size_t at_hand)
+static void start_body(struct gust__conn *conn, size_t at_hand)
 {
     gust_request *req = conn->req;
-    conn->state = GUST__CONN_BODY;
     if (body_too_large(req) && !gust__req_is(req, GUST__R_DROP)) {
         malformed(conn, 413, "Content-Length too long");
         return;
     }
     if (req->parser.chunked) {
-        init_chunked(req, head_len);
+        init_chunked(req);
     }
-    if (gust__req_is(req, GUST__R_EXPECT) && at_hand == 0 && !gust__req_is(req, GUST__R_DROP)) {
+    if (gust__req_is(req, GUST__R_EXPECT) && !gust__req_is(req, GUST__R_DROP)) {
         req->flags &= ~(unsigned)GUST__R_EXPECT;
-        (void)gust_iostream_write(conn->s, GUST_STR("HTTP/1.1 100 Continue\r\n\r\n"), NULL, NULL);
+        if (at_hand == 0 && !gust__req_is(req, GUST__R_STARTED)) {
+            gust_str go_on = GUST_STR("HTTP/1.1 100 Continue\r\n\r\n");
+            (void)gust_iostream_write(conn->s, go_on, NULL, NULL);
+        }
     }
     req->upload->by = req->body_timeout > 0 ? in(conn, req->body_timeout) : GUST_NEVER;
     if (req->parser.chunked || (uint64_t)req->upload->left > at_hand) {
@@ -232,17 +265,19 @@ static bool tell_head(struct gust__conn *conn, gust_request *req)
         gust__request_release(req);
         return false;
     }
-    if (code == GUST_PENDING) {
-        req->flags |= GUST__R_HELD;
-    } else if (code != 0 && !gust__req_is(req, GUST__R_FINISHED)) {
+    if (code == 0 || gust__req_is(req, GUST__R_FINISHED)) {
+        return true;
+    }
+    if (code != GUST_PENDING) {
         delegate_failed(conn, code);
         return false;
     }
+    req->flags |= GUST__R_HELD;
     return true;
 }
 
-/* The delegate is not ready for the body: the peer waits until resume_body(). */
-static void hold_body(struct gust__conn *conn)
+/* The delegate is not ready for more: the peer waits until resume(). */
+static void hold(struct gust__conn *conn)
 {
     gust_iostream_pause(conn->s);
     set_deadline(conn, GUST_NEVER);
@@ -254,7 +289,8 @@ static void begin(struct gust__conn *conn, const char *data, size_t head_len, si
     conn->flags &= (uint8_t)~GUST__CONN_HEAD_TIMER;
     conn->count++;
     bool body = gust__http_has_body(&req->parser);
-    if (gust__request_set_head(req, data, head_len) != 0 || (body && new_upload(req) != 0)) {
+    if ((body && new_upload(req, head_len) != 0) ||
+        gust__request_set_head(req, data, head_len) != 0) {
         out_of_memory(conn);
         return;
     }
@@ -268,12 +304,12 @@ static void begin(struct gust__conn *conn, const char *data, size_t head_len, si
     if (!tell_head(conn, req)) {
         return;
     }
-    if (!body) {
+    if (GUST_UNLIKELY(gust__req_is(req, GUST__R_HELD))) {
+        hold(conn);
+    } else if (!body) {
         message_complete(conn);
-    } else if (gust__req_is(req, GUST__R_HELD)) {
-        hold_body(conn);
     } else {
-        start_body(conn, head_len, at_hand);
+        start_body(conn, at_hand);
     }
 }
 
@@ -330,14 +366,16 @@ static int buffer_piece(gust_request *req, gust_str piece)
 }
 
 /* Hand pieces of at most chunk_size to the delegate; what is left when it wants
- * to wait is kept. */
+ * to wait is kept. What it returns after it has answered does not count. */
 static int stream_piece(gust_request *req, gust_str piece)
 {
     gust_httpserver *server = req->server;
-    while (piece.len > 0 && !gust__req_is(req, GUST__R_BODY_PAUSED | GUST__R_FINISHED) &&
-           req->conn != NULL) {
+    while (piece.len > 0 && !gust__req_is(req, GUST__R_BODY_PAUSED | GUST__R_FINISHED)) {
         size_t n = piece.len < server->options.chunk_size ? piece.len : server->options.chunk_size;
         int code = server->delegate->data_received(req, gust_str_make(piece.ptr, n), server->user);
+        if (gust__req_is(req, GUST__R_FINISHED)) {
+            return 0;
+        }
         if (code == GUST_PENDING) {
             req->flags |= GUST__R_BODY_PAUSED;
         } else if (code != 0) {
@@ -360,16 +398,19 @@ static int stream_piece(gust_request *req, gust_str piece)
 static bool deliver(struct gust__conn *conn, gust_str piece)
 {
     gust_request *req = conn->req;
-    bool streamed = gust__req_is(req, GUST__R_STREAM) && req->server->delegate->data_received;
     if (gust__req_is(req, GUST__R_DROP)) {
         return true;
     }
     req->depth++;
-    int code = streamed ? stream_piece(req, piece) : buffer_piece(req, piece);
+    int code = gust__req_is(req, GUST__R_STREAM) ? stream_piece(req, piece)
+                                                 : buffer_piece(req, piece);
     req->depth--;
     if (conn->req != req) {
         gust__request_release(req);
         return false;
+    }
+    if (gust_iostream_is_closed(conn->s)) {
+        return false; /* by the delegate: not a whole message then */
     }
     if (code == -ENOMEM) {
         out_of_memory(conn);
@@ -387,8 +428,7 @@ static void after_piece(struct gust__conn *conn, bool complete)
     gust_request *req = conn->req;
     if (gust__req_is(req, GUST__R_BODY_PAUSED)) {
         req->flags |= complete ? (unsigned)GUST__R_COMPLETE : 0u;
-        gust_iostream_pause(conn->s);
-        set_deadline(conn, GUST_NEVER);
+        hold(conn);
     } else if (complete) {
         message_complete(conn);
     } else {
@@ -434,26 +474,10 @@ static size_t read_body(struct gust__conn *conn, gust_str data)
     return n;
 }
 
-/* The delegate wants more. Not from inside its call. */
-static void resume_body(gust_ioloop *loop, void *user)
+/* What was kept while the delegate wanted to wait, then the rest. */
+static void resume_body(struct gust__conn *conn)
 {
-    (void)loop;
-    gust_request *req = user;
-    struct gust__conn *conn = req->conn;
-    req->depth--;
-    bool unwanted = gust__req_is(req, GUST__R_FINISHED) && !gust__req_is(req, GUST__R_DROP);
-    if (conn == NULL || conn->req != req || gust_iostream_is_closed(conn->s) || unwanted) {
-        gust__request_release(req);
-        return;
-    }
-    enter(conn);
-    if (gust__req_is(req, GUST__R_HELD)) {
-        req->flags &= ~(unsigned)GUST__R_HELD;
-        gust_iostream_resume(conn->s);
-        start_body(conn, 0, 0);
-        leave(conn);
-        return;
-    }
+    gust_request *req = conn->req;
     gust_buf rest = req->upload->pending;
     req->upload->pending = (gust_buf){0};
     bool complete = gust__req_is(req, GUST__R_COMPLETE);
@@ -465,16 +489,46 @@ static void resume_body(gust_ioloop *loop, void *user)
         after_piece(conn, complete);
     }
     gust_buf_deinit(&rest);
-    leave(conn);
 }
 
-void gust__conn_resume_body(gust_request *req)
+/* The delegate wants more. Not from inside its call. */
+static void resume(gust_ioloop *loop, void *user)
 {
-    req->flags &= ~(unsigned)GUST__R_BODY_PAUSED;
+    (void)loop;
+    gust_request *req = user;
+    struct gust__conn *conn = req->conn;
+    bool begins = gust__req_is(req, GUST__R_BEGINS);
+    req->flags &= ~(unsigned)GUST__R_BEGINS;
+    req->depth--;
+    if (!gust__req_is(req, GUST__R_ATTACHED) || gust_iostream_is_closed(conn->s)) {
+        gust__request_release(req);
+        return;
+    }
+    check(conn);
+    if (!begins) {
+        resume_body(conn);
+    } else {
+        gust_iostream_resume(conn->s);
+        if (req->upload != NULL) {
+            start_body(conn, gust_iostream_buffered(conn->s));
+        } else {
+            message_complete(conn);
+        }
+    }
+    check(conn);
+}
+
+void gust__conn_resume(gust_request *req)
+{
+    if (gust__req_is(req, GUST__R_HELD)) {
+        req->flags |= GUST__R_BEGINS;
+    }
+    req->flags &= ~(unsigned)(GUST__R_BODY_PAUSED | GUST__R_HELD);
+    gust__request_hold_server(req);
     req->depth++;
-    if (gust_ioloop_add_callback(req->server->loop, resume_body, req) != 0) {
+    if (gust_ioloop_add_callback(req->server->loop, resume, req) != 0) {
         req->depth--;
-        if (req->conn != NULL) {
+        if (gust__req_is(req, GUST__R_ATTACHED)) {
             gust__conn_abort(req->conn);
         }
     }
@@ -492,14 +546,25 @@ static void message_complete(struct gust__conn *conn)
         next_request(conn);
         return;
     }
+    req->flags |= GUST__R_FINISH_TOLD;
     req->depth++;
     server->delegate->finish(req, server->user);
     req->depth--;
     if (conn->req == req) {
-        gust_iostream_pause(conn->s);
-        set_deadline(conn, GUST_NEVER);
+        hold(conn);
     }
     gust__request_release(req);
+}
+
+/* The last answer is queued. A client that was to keep the connection may have
+ * sent more, which we don't read. */
+static GUST_NOINLINE void end_connection(struct gust__conn *conn, bool was_kept)
+{
+    if (was_kept) {
+        linger(conn);
+    } else {
+        close_flushed(conn);
+    }
 }
 
 /* The exchange is over: the response is queued, the message read. */
@@ -507,11 +572,11 @@ static inline void next_request(struct gust__conn *conn)
 {
     gust_request *req = conn->req;
     bool close = gust__req_is(req, GUST__R_CLOSE);
-    conn->req = NULL;
+    bool was_kept = req->parser.keep_alive;
+    let_go(conn);
     gust__request_release_later(req);
     if (close) {
-        conn->state = GUST__CONN_LINGER;
-        gust_iostream_close_after_flush(conn->s);
+        end_connection(conn, was_kept);
         return;
     }
     conn->state = GUST__CONN_HEAD;
@@ -534,45 +599,70 @@ void gust__conn_response_done(gust_request *req)
 {
     struct gust__conn *conn = req->conn;
     req->end = gust_ioloop_now(req->server->loop);
-    if (conn == NULL || conn->req != req) {
+    if (!gust__req_is(req, GUST__R_ATTACHED)) {
         gust__request_release_later(req);
     } else if (gust__req_is(req, GUST__R_COMPLETE)) {
         next_request(conn);
     } else if (!gust__req_is(req, GUST__R_CLOSE) && gust__conn_can_drain(req)) {
         req->flags |= GUST__R_DROP;
         if (gust__req_is(req, GUST__R_BODY_PAUSED | GUST__R_HELD)) {
-            gust__conn_resume_body(req);
+            gust__conn_resume(req);
         }
     } else {
-        conn->req = NULL;
+        let_go(conn);
         gust__request_release_later(req);
         linger(conn);
     }
 }
 
+/* The last that is heard of a connection. */
+static void gone(struct gust__conn *conn)
+{
+    gust_httpserver *server = conn->server;
+    gust_list_remove(&conn->link);
+    if (server->delegate->on_close != NULL) {
+        server->delegate->on_close(conn, server->user);
+    }
+    gust__free(conn);
+    gust__server_conn_gone(server);
+}
+
+/* Connections that gave their stream away: told of, and freed, when no frame
+ * stands on them. */
+static void free_detached(gust_ioloop *loop, gust_deferred *deferred)
+{
+    (void)loop;
+    gust_httpserver *server = GUST_CONTAINER_OF(deferred, gust_httpserver, detached_work);
+    server->refs++;
+    while (server->detached.next != &server->detached) {
+        struct gust__conn *conn = GUST_CONTAINER_OF(server->detached.next, struct gust__conn, link);
+        gone(conn);
+    }
+    gust__server_unref(server);
+}
+
 int gust__conn_detach(gust_request *req, gust_iostream **out_s)
 {
     struct gust__conn *conn = req->conn;
-    GUST_CHECK(conn != NULL && !gust_iostream_is_closed(conn->s), GUST_ECLOSED);
+    GUST_CHECK(gust__req_is(req, GUST__R_ATTACHED) && !gust_iostream_is_closed(conn->s),
+               GUST_ECLOSED);
     GUST_CHECK((req->flags & (GUST__R_COMPLETE | GUST__R_FINISHED)) == GUST__R_COMPLETE,
                GUST_ESTATE);
     gust_iostream *s = conn->s;
+    gust_httpserver *server = conn->server;
     (void)gust_request_remote_ip(req);
-    gust__request_hold_server(req);
     req->flags |= GUST__R_STARTED | GUST__R_FINISHED;
-    req->end = gust_ioloop_now(req->server->loop);
+    req->end = gust_ioloop_now(server->loop);
+    let_go(conn);
     req->conn = NULL;
-    conn->req = NULL;
     conn->state = GUST__CONN_GONE;
     gust_list_remove(&conn->link);
+    gust_list_push(&server->detached, &conn->link);
+    gust_ioloop_defer(server->loop, &server->detached_work, free_detached);
     (void)gust_iostream_set_callbacks(s, NULL, NULL);
     (void)gust_iostream_set_deadline(s, GUST_NEVER);
     gust_iostream_resume(s);
     gust__request_release_later(req);
-    gust__server_conn_gone(conn->server);
-    if (!(conn->flags & GUST__CONN_IN_READER)) {
-        gust__free(conn);
-    }
     *out_s = s;
     return 0;
 }
@@ -581,10 +671,9 @@ int gust__conn_detach(gust_request *req, gust_iostream **out_s)
 
 static size_t read_linger(struct gust__conn *conn, gust_str data)
 {
-    size_t limit = conn->server->options.linger_bytes;
     conn->count += (uint32_t)data.len;
-    if (conn->count > limit) {
-        gust_iostream_close_after_flush(conn->s);
+    if (conn->count > conn->server->options.linger_bytes) {
+        close_flushed(conn);
     }
     return data.len;
 }
@@ -594,53 +683,103 @@ static size_t reader(gust_iostream *s, gust_str data, void *user)
     (void)s;
     struct gust__conn *conn = user;
     size_t n = data.len;
-    enter(conn);
+    check(conn);
     switch (conn->state) {
     case GUST__CONN_HEAD: n = read_head(conn, data); break;
     case GUST__CONN_BODY: n = read_body(conn, data); break;
     case GUST__CONN_WAIT: n = 0; break;
     default: n = read_linger(conn, data); break;
     }
-    leave(conn);
+    check(conn);
     return n;
+}
+
+/* The peer has ended its side: is what it sent before enough to go on with? Some
+ * of it may still wait for us to read on. */
+static bool is_half_open(const struct gust__conn *conn)
+{
+    if (conn->server->options.no_half_open || gust_iostream_is_reading(conn->s)) {
+        return false;
+    }
+    return conn->state == GUST__CONN_WAIT || gust_iostream_buffered(conn->s) > 0 ||
+           (conn->req != NULL && gust__req_is(conn->req, GUST__R_COMPLETE));
+}
+
+/* Whoever answers may go on, but is told. Where bytes wait this comes again. */
+static void half_closed(struct gust__conn *conn)
+{
+    gust_request *req = conn->req;
+    if (req != NULL && gust__req_is(req, GUST__R_FINISH_TOLD)) {
+        tell_gone(req);
+        gust__request_release(req);
+    }
 }
 
 static void on_eof(gust_iostream *s, void *user)
 {
+    (void)s;
     struct gust__conn *conn = user;
-    enter(conn);
-    if (conn->state == GUST__CONN_WAIT && !conn->server->options.no_half_open) {
-        gust_request *req = conn->req;
-        gust__conn_tell_gone(req); /* perhaps; an answer will still be sent */
-        gust__request_release(req);
+    check(conn);
+    if (is_half_open(conn)) {
+        half_closed(conn);
     } else {
         orphan(conn);
-        gust_iostream_close_after_flush(s);
+        close_flushed(conn);
     }
-    leave(conn);
+    check(conn);
+}
+
+/* Nothing of a request is there. */
+static bool is_idle(const struct gust__conn *conn)
+{
+    return conn->state == GUST__CONN_HEAD && gust_iostream_buffered(conn->s) == 0 &&
+           (conn->req == NULL || !gust__http_parser_has_begun(&conn->req->parser));
 }
 
 static void head_timeout(struct gust__conn *conn)
 {
-    if (conn->req == NULL || !gust__http_parser_has_begun(&conn->req->parser)) {
-        gust_iostream_close(conn->s); /* idle: silently */
-    } else {
+    if (conn->req != NULL && gust__http_parser_has_begun(&conn->req->parser)) {
         malformed(conn, 408, "Timeout reading headers");
+    } else if (gust_iostream_is_writing(conn->s) && !conn->server->stopping) {
+        /* the last answer is still on its way: no request can be expected */
+        set_deadline(conn, in(conn, conn->server->options.keepalive_timeout));
+    } else if (is_idle(conn)) {
+        orphan(conn);
+        close_flushed(conn); /* silently */
+    }
+}
+
+static void body_timeout(struct gust__conn *conn)
+{
+    if (gust__req_is(conn->req, GUST__R_FINISHED)) {
+        orphan(conn); /* answered: only the rest of the body was missing */
+        close_flushed(conn);
+    } else {
+        malformed(conn, 408, "Timeout reading body");
+    }
+}
+
+static void linger_timeout(struct gust__conn *conn)
+{
+    if (gust_iostream_is_writing(conn->s)) {
+        set_deadline(conn, in(conn, conn->server->options.linger_timeout));
+    } else {
+        gust__conn_abort(conn);
     }
 }
 
 static void on_timeout(gust_iostream *s, void *user)
 {
+    (void)s;
     struct gust__conn *conn = user;
-    enter(conn);
-    if (conn->state == GUST__CONN_HEAD) {
-        head_timeout(conn);
-    } else if (conn->state == GUST__CONN_BODY) {
-        malformed(conn, 408, "Timeout reading body");
-    } else {
-        gust_iostream_close(s);
+    check(conn);
+    switch (conn->state) {
+    case GUST__CONN_HEAD: head_timeout(conn); break;
+    case GUST__CONN_BODY: body_timeout(conn); break;
+    case GUST__CONN_LINGER: linger_timeout(conn); break;
+    default: break;
     }
-    leave(conn);
+    check(conn);
 }
 
 static void on_drain(gust_iostream *s, void *user)
@@ -657,14 +796,8 @@ static void on_close(gust_iostream *s, int status, void *user)
     (void)s;
     (void)status;
     struct gust__conn *conn = user;
-    gust_httpserver *server = conn->server;
     orphan(conn);
-    gust_list_remove(&conn->link);
-    if (server->delegate->on_close != NULL) {
-        server->delegate->on_close(conn, server->user);
-    }
-    gust__free(conn);
-    gust__server_conn_gone(server);
+    gone(conn);
 }
 
 static const gust_iostream_callbacks callbacks = {.name = "http",
@@ -702,9 +835,14 @@ int gust__conn_new(gust_httpserver *server, gust_iostream *s, const gust_addr *a
 /* A graceful stop reaches this connection. */
 void gust__conn_shutdown(struct gust__conn *conn)
 {
-    bool idle = conn->state == GUST__CONN_HEAD &&
-                (conn->req == NULL || !gust__http_parser_has_begun(&conn->req->parser));
-    if (idle) {
-        gust_iostream_close_after_flush(conn->s);
+    if (is_idle(conn)) {
+        orphan(conn);
+        close_flushed(conn);
     }
+}
+
+bool gust__conn_is_working(const struct gust__conn *conn)
+{
+    return !gust_iostream_is_closed(conn->s) &&
+           (conn->state != GUST__CONN_LINGER || gust_iostream_is_writing(conn->s));
 }

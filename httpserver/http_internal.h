@@ -34,12 +34,19 @@ enum gust__conn_state {
 };
 
 enum gust__conn_flags {
-    GUST__CONN_IN_READER = 1 << 0,  /* must not be freed */
-    GUST__CONN_HEAD_TIMER = 1 << 1, /* the deadline is that of a head */
-    GUST__CONN_CONGESTED = 1 << 2   /* paused until the output drains */
+    GUST__CONN_HEAD_TIMER = 1 << 0, /* the deadline is that of a head */
+    GUST__CONN_CONGESTED = 1 << 1   /* paused until the output drains */
 };
 
-/* One connection. */
+/* One connection.
+ *
+ * Invariants
+ *  1. its request points back, and is attached
+ *  2. HEAD: there is no request, or its head is not known yet
+ *  3. BODY: the head was told and the whole request was not
+ *  4. WAIT: the request is there and not answered
+ *  5. LINGER, GONE: there is no request
+ *  6. it is congested between requests only */
 struct gust__conn {
     gust_iostream *s;
     gust_httpserver *server;
@@ -55,27 +62,31 @@ struct gust__conn {
 _Static_assert(sizeof(struct gust__conn) <= 72, "an idle connection is to fit 80 bytes of malloc");
 
 enum gust__request_flags {
-    GUST__R_HEAD_DONE = 1 << 0,   /* the delegate knows of it */
-    GUST__R_STREAM = 1 << 1,      /* the body goes to data_received */
-    GUST__R_BODY_PAUSED = 1 << 2, /* data_received said GUST_PENDING */
-    GUST__R_COMPLETE = 1 << 3,    /* the whole message was read */
-    GUST__R_CLOSE = 1 << 4,       /* the connection ends after the response */
-    GUST__R_STARTED = 1 << 5,     /* a head was sent */
-    GUST__R_CHUNKED = 1 << 6,     /* the response is chunked */
-    GUST__R_NO_BODY = 1 << 7,     /* of the response: HEAD, 204, 304 */
-    GUST__R_FINISHED = 1 << 8,    /* the response is */
-    GUST__R_GONE_TOLD = 1 << 9,   /* on_connection_close was called */
-    GUST__R_EXPECT = 1 << 10,     /* the peer waits for 100 Continue */
-    GUST__R_DROP = 1 << 11,       /* the rest of the body is read and dropped */
-    GUST__R_MAX_SET = 1 << 12,    /* by set_max_body_size */
-    GUST__R_HELD = 1 << 13,       /* headers_received said GUST_PENDING */
-    GUST__R_HOLDS = 1 << 14       /* counted in server->refs */
+    GUST__R_HEAD_DONE = 1 << 0,    /* the delegate knows of it */
+    GUST__R_STREAM = 1 << 1,       /* the body goes to data_received */
+    GUST__R_BODY_PAUSED = 1 << 2,  /* data_received said GUST_PENDING */
+    GUST__R_COMPLETE = 1 << 3,     /* the whole message was read */
+    GUST__R_CLOSE = 1 << 4,        /* the connection ends after the response */
+    GUST__R_STARTED = 1 << 5,      /* a head was sent */
+    GUST__R_CHUNKED = 1 << 6,      /* the response is chunked */
+    GUST__R_NO_BODY = 1 << 7,      /* of the response: HEAD, 204, 304 */
+    GUST__R_FINISHED = 1 << 8,     /* the response is */
+    GUST__R_GONE_TOLD = 1 << 9,    /* on_connection_close was called */
+    GUST__R_EXPECT = 1 << 10,      /* the peer waits for 100 Continue */
+    GUST__R_DROP = 1 << 11,        /* the rest of the body is read and dropped */
+    GUST__R_MAX_SET = 1 << 12,     /* by set_max_body_size */
+    GUST__R_HELD = 1 << 13,        /* headers_received said GUST_PENDING */
+    GUST__R_HOLDS = 1 << 14,       /* counted in server->refs */
+    GUST__R_ATTACHED = 1 << 15,    /* conn->req is this one */
+    GUST__R_FINISH_TOLD = 1 << 16, /* the delegate's finish was called */
+    GUST__R_BEGINS = 1 << 17       /* what was held is about to go on */
 };
 
 /* What a request with a body needs besides; in its arena. */
 struct gust__upload {
     int64_t left;        /* of a Content-Length body still to come */
     gust_time by;        /* when the whole body must be there */
+    size_t head_len;     /* of the request */
     gust_buf buffer;     /* a body that came in pieces */
     gust_buf pending;    /* what data_received has yet to get */
     const char *trailer; /* copied bytes of the trailer fields */
@@ -84,21 +95,19 @@ struct gust__upload {
 };
 
 struct gust_request {
-    struct gust__conn *conn; /* NULL once the connection is gone */
+    struct gust__conn *conn; /* valid while attached, and until that turn of the loop ends */
     gust_httpserver *server;
     gust_request *next_free;
     const char *head; /* the head's bytes, in the arena */
     void *data;       /* the delegate's */
     gust_arena arena;
     uint32_t flags;
-    uint16_t depth; /* delegate functions on the stack */
+    uint32_t depth; /* delegate functions on the stack, and callbacks to come */
     uint16_t status;
     gust_time start;
-    gust_time end;     /* 0 while it runs */
-    gust_time body_by; /* when the whole body must be there */
-    int64_t max_body;  /* -1: none */
+    gust_time end;    /* 0 while it runs */
+    int64_t max_body; /* -1: none */
     gust_time body_timeout;
-    int64_t body_left;           /* of a Content-Length body still to come */
     int64_t response_left;       /* promised by Content-Length; -1: nothing promised */
     struct gust__upload *upload; /* NULL: no body was announced */
     gust_str body;
@@ -131,9 +140,11 @@ struct gust_httpserver {
     gust_arena_pool *arena_pool;
     gust_request *free_requests;
     size_t free_count;
-    size_t fields_size; /* bytes of a request's fields, in whole units of its arena */
+    size_t fields_size;  /* bytes of a request's fields, in whole units of its arena */
     gust_request *ended; /* finished outside the delegate: freed before the loop waits */
     gust_deferred ended_work;
+    gust_list detached; /* connections that gave their stream away */
+    gust_deferred detached_work;
     size_t refs; /* the user's, connections, requests without one */
     bool freed;
     bool stopping; /* shutdown() runs: keep no connection */
@@ -157,11 +168,11 @@ void gust__server_conn_gone(gust_httpserver *server);
 /* http1connection.c */
 int gust__conn_new(gust_httpserver *server, gust_iostream *s, const gust_addr *addr);
 void gust__conn_response_done(gust_request *req); /* the response is finished */
-void gust__conn_tell_gone(gust_request *req);     /* on_connection_close, once */
 void gust__conn_abort(struct gust__conn *conn);   /* end it now, without an answer */
 void gust__conn_shutdown(struct gust__conn *conn);
 int gust__conn_detach(gust_request *req, gust_iostream **out_s);
-void gust__conn_resume_body(gust_request *req);
+void gust__conn_resume(gust_request *req);
+bool gust__conn_is_working(const struct gust__conn *conn); /* not only closing */
 bool gust__conn_can_drain(const gust_request *req);
 
 /* request.c */

@@ -48,6 +48,7 @@ static int check_options(const gust_httpserver_options *o)
 {
     gust_str server = gust_str_from(o->server_header);
     GUST_CHECK(o->max_headers <= MAX_FIELDS && o->max_header_size <= UINT32_MAX / 4, -EINVAL);
+    GUST_CHECK(o->linger_bytes <= UINT32_MAX / 2, -EINVAL); /* they are counted in 32 bits */
     GUST_CHECK(server.len <= MAX_SERVER_HEADER && gust_header_value_is_valid(server), -EINVAL);
     return 0;
 }
@@ -87,6 +88,7 @@ int gust_httpserver_new(gust_ioloop *loop, const gust_httpserver_options *option
     server->refs = 1;
     server->fields_size = (filled.max_headers * sizeof(struct gust__http_field) + 15) & ~(size_t)15;
     gust_list_init(&server->connections);
+    gust_list_init(&server->detached);
     int code = gust_arena_pool_new(GUST_DEFAULT_ARENA_BLOCK, GUST_DEFAULT_SPARE_ARENA_BLOCKS,
                                    &server->arena_pool);
     if (code == 0) {
@@ -176,15 +178,13 @@ gust_ioloop *gust_httpserver_loop(const gust_httpserver *server)
  * may be walked while they are closed. */
 static size_t close_all(gust_httpserver *server)
 {
-    size_t closed = 0;
+    size_t working = 0;
     for (gust_list *l = server->connections.next; l != &server->connections; l = l->next) {
         struct gust__conn *conn = GUST_CONTAINER_OF(l, struct gust__conn, link);
-        if (!gust_iostream_is_closed(conn->s)) {
-            gust__conn_abort(conn);
-            closed++;
-        }
+        working += gust__conn_is_working(conn);
+        gust__conn_abort(conn);
     }
-    return closed;
+    return working;
 }
 
 void gust_httpserver_close_all_connections(gust_httpserver *server)
@@ -229,6 +229,7 @@ int gust_httpserver_shutdown(gust_httpserver *server, gust_time grace, gust_shut
     }
     GUST_TRY(gust_ioloop_arm(server->loop, &server->grace, when, grace_over));
     server->stopping = true;
+    server->options.keepalive_timeout = 0; /* no connection waits for a request any more */
     server->shutdown_fn = fn;
     server->shutdown_user = user;
     gust_tcpserver_stop(server->tcp);

@@ -50,21 +50,28 @@ typedef struct gust_request gust_request;
  *
  * headers_received  may look at the head, set limits, choose to stream, answer
  *                   already (the body is then dropped), or detach. Returns 0;
- *                   GUST_PENDING: neither 100 (Continue) nor a byte of the body
- *                   before gust_request_resume(); or a code: the connection ends
- *                   (500 where nothing was sent)
- * data_received     a piece of the body, at most chunk_size bytes, lent. NULL:
- *                   bodies are buffered, unless gust_request_stream_body().
- *                   Returns 0; or GUST_PENDING: no more is read until
- *                   gust_request_resume(); or a code, as headers_received
+ *                   GUST_PENDING: neither 100 (Continue), nor a byte of the body,
+ *                   nor finish before gust_request_resume(); or a code: the
+ *                   connection ends (500 where nothing was sent). What is
+ *                   returned after the response was finished does not count
+ * data_received     a piece of the body, at most chunk_size bytes, lent; only of
+ *                   requests for which gust_request_stream_body() was called,
+ *                   others are buffered. Returns 0; or GUST_PENDING: no more is
+ *                   read until gust_request_resume(); or a code, as
+ *                   headers_received
  * finish            the request is complete. The response may be written here
  *                   or later
  * on_connection_close  the peer is gone, or broke the protocol; writes are
  *                   dropped from now on. Not called once the response is
- *                   finished. Where the peer has only ended its own side it is
- *                   told too, and an answer still reaches it
- * on_close          a connection has ended; `connection` is the same for all
- *                   its requests (gust_request_connection) */
+ *                   finished. Where the peer has only ended its own side after a
+ *                   whole request it is told too, and an answer still reaches
+ *                   it. NULL: a request that ends before finish is forgotten, so
+ *                   whoever keeps one from before finish needs this function
+ * on_close          a connection has ended, or its stream was detached;
+ *                   `connection` is the same for all its requests
+ *                   (gust_request_connection). The last call for it: after
+ *                   gust_httpserver_free() too the delegate is called until its
+ *                   connections are closed, in the next turn of the loop */
 typedef struct gust_http_delegate {
     const char *name;
     int (*headers_received)(gust_request *req, void *user);
@@ -99,7 +106,7 @@ typedef struct gust_httpserver_options {
     gust_time body_timeout;             /* for the whole body; 408; 0: none */
     gust_time write_timeout;            /* queued output without progress; abort */
     gust_time linger_timeout;           /* reading on after an early answer */
-    size_t linger_bytes;
+    size_t linger_bytes;                /* and so many bytes; below 2 GiB */
 } gust_httpserver_options;
 
 /* Make a server that does not listen yet.
@@ -117,7 +124,7 @@ int gust_httpserver_add_socket(gust_httpserver *server, int fd);
 
 /* Serve HTTP on a stream that is there already (of another transport, or one
  * end of gust_iostream_pair()). addr may be NULL. The stream must have no
- * callbacks. Returns 0, -ENOMEM, GUST_ECLOSED. */
+ * callbacks; its options, write_timeout among them, are its own. Returns 0, -ENOMEM, GUST_ECLOSED. */
 int gust_httpserver_serve(gust_httpserver *server, gust_iostream *s, const gust_addr *addr);
 
 /* Stop accepting. Connections go on. Harmless twice. */
@@ -202,15 +209,16 @@ void gust_request_set_data(gust_request *req, void *data);
 
 /* ---- Reading the body -------------------------------------------------- */
 
-/* In headers_received: get the body in pieces, by data_received. Lifts the
- * body limit unless one is set below. */
+/* In headers_received: get the body in pieces, by data_received (without which
+ * it does nothing). Lifts the body limit unless one is set below. */
 void gust_request_stream_body(gust_request *req);
 
 /* For this request only, in headers_received; -1: none. */
 void gust_request_set_max_body_size(gust_request *req, int64_t bytes);
 void gust_request_set_body_timeout(gust_request *req, gust_time timeout);
 
-/* Go on after headers_received or data_received returned GUST_PENDING. */
+/* Go on after headers_received or data_received returned GUST_PENDING; from a
+ * later callback. Harmless when nothing waits. */
 void gust_request_resume(gust_request *req);
 
 /* ---- The response ------------------------------------------------------ */
@@ -219,7 +227,9 @@ void gust_request_resume(gust_request *req);
  *
  * Date, Server and what frames the body (Content-Length or chunked, Connection)
  * are added; those that stand in `headers` are taken from there. A
- * Content-Length of the caller's must be digits and is held to what follows. */
+ * Content-Length of the caller's must be digits, must stand there once, and is
+ * held to what follows; 1xx and 204, which may have none, leave it out. A
+ * Connection of the caller's that names close ends the connection. */
 typedef struct gust_response {
     int status;                  /* 100 .. 999 */
     gust_str reason;             /* empty: the standard phrase */
@@ -234,8 +244,9 @@ typedef struct gust_response {
  *
  * Returns 0; GUST_ESTATE when a head was sent or the request is finished;
  * GUST_EHEADER, GUST_ELENGTH, -EINVAL for what can't be sent (nothing was sent
- * then and the request is not finished); -ENOMEM. On a connection that is gone
- * it finishes and returns 0. */
+ * then and the request is not finished), and so with -ENOMEM and
+ * GUST_EBUFFERFULL for a body that passes the stream's write limit. On a
+ * connection that is gone it finishes and returns 0. */
 int gust_request_respond(gust_request *req, const gust_response *response, gust_str body);
 
 /* The same with a body that becomes the request's: free_fn(free_user) is
@@ -254,8 +265,9 @@ int gust_request_write_headers(gust_request *req, const gust_response *response,
  * fn  called when the kernel has it all and what was written before it (with an
  *     empty piece too), or with GUST_ECLOSED; never before this returns and not
  *     after the request is finished; may be NULL
- * Returns 0, GUST_ESTATE before the head or after finish, GUST_ELENGTH for more
- * than Content-Length said (the connection then ends), GUST_EBUFFERFULL, -ENOMEM. */
+ * Returns 0, GUST_ESTATE before the head or after finish, GUST_EBUFFERFULL when
+ * the stream takes no more for now (nothing was written); GUST_ELENGTH for more
+ * than Content-Length said and -ENOMEM, after which the connection ends. */
 typedef void gust_request_write_fn(gust_request *req, int status, void *user);
 int gust_request_write(gust_request *req, gust_str chunk, gust_request_write_fn *fn, void *user);
 

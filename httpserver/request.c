@@ -33,6 +33,7 @@ int gust__request_make_fresh(gust_httpserver *server)
     req->max_body = server->options.max_body_size;
     req->body_timeout = server->options.body_timeout;
     req->response_left = -1;
+    req->flags = GUST__R_ATTACHED;
     gust__http_parser_init(&req->parser, NULL, (uint16_t)server->options.max_headers,
                            server->options.max_header_size, server->options.max_request_line);
     req->parser.known_host = &server->known_host;
@@ -89,13 +90,12 @@ static inline void destroy(gust_request *req)
     }
 }
 
-/* It goes when it is answered, its connection has let go of it, and no function
- * of the delegate is on the stack. */
+/* It goes when it is answered, or nobody was told of it, its connection has let
+ * go of it, and no function of the delegate is on the stack. */
 void gust__request_release(gust_request *req)
 {
-    bool held = req->conn != NULL && req->conn->req == req;
-    if (!held && req->depth == 0 &&
-        (req->flags & (GUST__R_FINISHED | GUST__R_HEAD_DONE)) != (GUST__R_HEAD_DONE)) {
+    unsigned state = req->flags & (GUST__R_FINISHED | GUST__R_HEAD_DONE | GUST__R_ATTACHED);
+    if (req->depth == 0 && (state & GUST__R_ATTACHED) == 0 && state != GUST__R_HEAD_DONE) {
         destroy(req);
     }
 }
@@ -380,6 +380,9 @@ const void *gust_request_connection(const gust_request *req)
 
 void gust_request_stream_body(gust_request *req)
 {
+    if (req->server->delegate->data_received == NULL) {
+        return; /* nobody would get the pieces */
+    }
     req->flags |= GUST__R_STREAM;
     if (!gust__req_is(req, GUST__R_MAX_SET)) {
         req->max_body = -1;
@@ -400,7 +403,7 @@ void gust_request_set_body_timeout(gust_request *req, gust_time timeout)
 void gust_request_resume(gust_request *req)
 {
     if (gust__req_is(req, GUST__R_BODY_PAUSED | GUST__R_HELD)) {
-        gust__conn_resume_body(req);
+        gust__conn_resume(req);
     }
 }
 

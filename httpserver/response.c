@@ -29,6 +29,8 @@ struct framing {
     bool own_date;
     bool own_server;
     bool own_connection;
+    bool own_close;    /* which says close */
+    bool leave_length; /* the caller's must not be sent */
 };
 
 static gust_str lit(const char *text, size_t len)
@@ -101,21 +103,20 @@ static bool has_token(gust_str list, gust_str token)
 }
 
 /* What the caller's own fields say. */
-static int read_own(gust_request *req, const gust_headers *headers, struct framing *f)
+static int read_own(const gust_headers *headers, struct framing *f)
 {
     for (size_t i = 0; headers != NULL && i < headers->count; i++) {
         const gust_header *h = &headers->items[i];
         switch (h->id) {
         case GUST_HTTP_CONTENT_LENGTH:
+            GUST_CHECK(!f->own_length, GUST_ELENGTH); /* two would leave the end to the reader */
             f->own_length = true;
             GUST_CHECK(gust_str_to_u64(h->value, INT64_MAX, &f->length) == 0, GUST_ELENGTH);
             break;
         case GUST_HTTP_TRANSFER_ENCODING: return GUST_EHEADER; /* ours to decide */
         case GUST_HTTP_CONNECTION:
             f->own_connection = true;
-            if (has_token(h->value, LIT("close"))) {
-                req->flags |= GUST__R_CLOSE;
-            }
+            f->own_close = f->own_close || has_token(h->value, LIT("close"));
             break;
         case GUST_HTTP_DATE: f->own_date = true; break;
         case GUST_HTTP_SERVER: f->own_server = true; break;
@@ -147,10 +148,12 @@ static int frame(gust_request *req, const gust_response *response, int64_t lengt
     bool bodiless = response->status < 200 || response->status == 204;
     *f = (struct framing){0};
     if (response->headers != NULL && response->headers->count > 0) {
-        GUST_TRY(read_own(req, response->headers, f));
+        GUST_TRY(read_own(response->headers, f));
+        req->flags |= f->own_close ? (unsigned)GUST__R_CLOSE : 0u;
     }
     if (bodiless) {
-        GUST_CHECK(!f->own_length, GUST_ELENGTH);
+        f->leave_length = f->own_length; /* RFC 9110 8.6 */
+        f->own_length = false;
     } else if (length >= 0 && !f->own_length && response->status != 304) {
         f->has_length = true;
         f->length = (uint64_t)length;
@@ -211,9 +214,13 @@ static char *put_constant(char *p, gust_httpserver *server, const struct gust__h
     return put(p, rest);
 }
 
-static char *put_fields(char *p, const gust_headers *headers)
+/* But for one name, which may be none of them. */
+static inline char *put_fields(char *p, const gust_headers *headers, enum gust_http_name but)
 {
     for (size_t i = 0; i < headers->count; i++) {
+        if (but != GUST_HTTP_OTHER_NAME && headers->items[i].id == but) {
+            continue;
+        }
         p = put(p, headers->items[i].name);
         p = put(p, LIT(": "));
         p = put(p, headers->items[i].value);
@@ -231,21 +238,18 @@ static char *put_etag(char *p, gust_str etag)
 
 static char *put_connection(char *p, const gust_request *req, const struct framing *f)
 {
-    if (f->own_connection) {
-        return p;
-    }
     if (f->close) {
-        return req->parser.minor >= 1 || req->parser.keep_alive
-                   ? put(p, LIT("Connection: close\r\n"))
-                   : p;
+        bool say = !f->own_close && (req->parser.minor >= 1 || req->parser.keep_alive);
+        return say ? put(p, LIT("Connection: close\r\n")) : p;
     }
-    return req->parser.minor == 0 ? put(p, LIT("Connection: Keep-Alive\r\n")) : p;
+    return req->parser.minor == 0 && !f->own_connection ? put(p, LIT("Connection: Keep-Alive\r\n"))
+                                                        : p;
 }
 
 static char *put_head(char *p, gust_request *req, const gust_response *response, gust_str reason,
                       const struct gust__head_cache *cache, const struct framing *f)
 {
-    if (reason.len == 0 && !f->own_server && !f->own_date) {
+    if (reason.len == 0) { /* it is in the constant part */
         p = put(p, lit(cache->bytes, cache->len));
     } else {
         p = put_status(p, response->status, reason);
@@ -269,9 +273,10 @@ static char *put_head(char *p, gust_request *req, const gust_response *response,
         p = put_etag(p, response->etag);
     }
     if (response->headers != NULL) {
-        p = put_fields(p, response->headers);
+        p = put_fields(p, response->headers,
+                       f->leave_length ? GUST_HTTP_CONTENT_LENGTH : GUST_HTTP_OTHER_NAME);
     }
-    if (f->close || f->own_connection || req->parser.minor == 0) {
+    if (f->close || req->parser.minor == 0) {
         p = response->status >= 200 ? put_connection(p, req, f) : p;
     }
     return put(p, LIT("\r\n"));
@@ -284,11 +289,14 @@ static int send_head(gust_request *req, const gust_response *response, const str
 {
     const struct gust__head_cache *cache = head_cache(req->server);
     gust_str reason = response->reason;
-    if (reason.len == 0 && response->status != 200) {
+    bool constant = response->status == 200 && !f->own_date && !f->own_server;
+    if (reason.len == 0 && !constant) {
         reason = gust_http_reason(response->status);
     }
     size_t size = head_size(cache, response, reason);
     gust_iostream *s = req->conn->s;
+    size_t space = gust_iostream_write_space(s);
+    GUST_CHECK(size <= space && body.len <= space - size, GUST_EBUFFERFULL);
     *out_rest = body;
     if (size > MAX_ROOM) {
         char *head = gust__arena_alloc(&req->arena, size);
@@ -403,7 +411,7 @@ static bool respond_plain(gust_request *req, const gust_response *response, gust
         p = put_etag(p, etag);
     }
     if (response->headers != NULL) {
-        p = put_fields(p, response->headers);
+        p = put_fields(p, response->headers, GUST_HTTP_OTHER_NAME);
     }
     p = put(p, LIT("\r\n"));
     if (body.len > 0) {
@@ -487,6 +495,9 @@ int gust_request_respond_adopt(gust_request *req, const gust_response *response,
 
 /* ---- Responses in pieces ------------------------------------------------------------ */
 
+/* Most bytes of a chunk that are not data. */
+#define CHUNK_FRAME (16 + 2 + 2)
+
 /* "size CRLF data CRLF". */
 static int write_chunk(gust_iostream *s, gust_str chunk)
 {
@@ -525,6 +536,8 @@ static int write_piece(gust_request *req, gust_str chunk)
     if (gust__req_is(req, GUST__R_NO_BODY)) {
         return req->parser.method_id == GUST_HTTP_HEAD ? 0 : GUST_ELENGTH;
     }
+    size_t space = gust_iostream_write_space(req->conn->s);
+    GUST_CHECK(chunk.len <= space && CHUNK_FRAME <= space - chunk.len, GUST_EBUFFERFULL);
     int code = account(req, chunk.len);
     if (code == 0) {
         code = gust__req_is(req, GUST__R_CHUNKED)
@@ -562,11 +575,18 @@ int gust_request_write_headers(gust_request *req, const gust_response *response,
     }
     req->status = (uint16_t)response->status;
     req->flags |= GUST__R_STARTED;
+    if (response->status == 101) {
+        req->flags |= GUST__R_CLOSE; /* unless it is detached: no HTTP follows */
+    }
     if (has_no_body(req, response->status)) {
         req->flags |= GUST__R_NO_BODY;
         req->response_left = -1;
     }
-    return write_piece(req, chunk);
+    int code = write_piece(req, chunk);
+    if (code != 0) {
+        give_up(req); /* its head is out */
+    }
+    return code;
 }
 
 /* Carries a request's completion through the stream's. */
@@ -580,7 +600,9 @@ static void on_written(gust_iostream *s, int status, void *user)
 {
     (void)s;
     struct written *w = user;
-    w->fn(w->req, status == 0 ? 0 : GUST_ECLOSED, w->user);
+    if (!gust__req_is(w->req, GUST__R_FINISHED)) {
+        w->fn(w->req, status == 0 ? 0 : GUST_ECLOSED, w->user);
+    }
     w->req->depth--;
     gust__request_release(w->req);
     gust__free(w);
@@ -607,6 +629,7 @@ static int add_written(gust_request *req, gust_request_write_fn *fn, void *user)
         gust__free(w);
         return code;
     }
+    gust__request_hold_server(req);
     req->depth++;
     return 0;
 }
@@ -616,7 +639,11 @@ int gust_request_write(gust_request *req, gust_str chunk, gust_request_write_fn 
     GUST_CHECK(gust__req_is(req, GUST__R_STARTED) && !gust__req_is(req, GUST__R_FINISHED),
                GUST_ESTATE);
     GUST_TRY(write_piece(req, chunk));
-    return fn != NULL ? add_written(req, fn, user) : 0;
+    int code = fn != NULL ? add_written(req, fn, user) : 0;
+    if (code != 0) {
+        give_up(req); /* whoever tries again would send the piece twice */
+    }
+    return code;
 }
 
 /* Nothing was answered: that is a mistake of the program, and a 500. */

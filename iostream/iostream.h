@@ -164,6 +164,7 @@ const char *gust_iostream_error_text(const gust_iostream *s);
 gust_ioloop *gust_iostream_loop(const gust_iostream *s);
 int gust_iostream_fd(const gust_iostream *s);                  /* -1 when closed or without one */
 size_t gust_iostream_write_queue_size(const gust_iostream *s); /* bytes not yet sent */
+size_t gust_iostream_write_space(const gust_iostream *s);      /* bytes more that it takes */
 size_t gust_iostream_buffered(const gust_iostream *s);         /* bytes kept, not yet taken */
 void *gust_iostream_user(const gust_iostream *s);              /* of set_callbacks */
 

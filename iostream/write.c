@@ -728,6 +728,12 @@ size_t gust_iostream_write_queue_size(const gust_iostream *s)
     return corked + (s->out == NULL ? 0 : s->out->queued);
 }
 
+size_t gust_iostream_write_space(const gust_iostream *s)
+{
+    size_t max = gust__max_write(s), queued = gust_iostream_write_queue_size(s);
+    return queued < max ? max - queued : 0;
+}
+
 bool gust_iostream_is_writing(const gust_iostream *s)
 {
     return gust_iostream_write_queue_size(s) > 0;

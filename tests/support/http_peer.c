@@ -360,8 +360,7 @@ static const char *chunks_end(const char *at)
     for (;;) {
         char *line;
         size_t size = strtoul(at, &line, 16);
-        if (line == at || strncmp(line, "\r\n", 2) != 0 ||
-            strnlen(line + 2, size + 2) < size + 2) {
+        if (line == at || strncmp(line, "\r\n", 2) != 0 || strnlen(line + 2, size + 2) < size + 2) {
             return NULL;
         }
         at = line + 2 + size;
