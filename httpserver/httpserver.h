@@ -33,6 +33,7 @@
 #include <stdint.h>
 
 #include <gust/arena.h>
+#include <gust/hash.h>
 #include <gust/headers.h>
 #include <gust/httpnames.h>
 #include <gust/httpstatus.h>
@@ -231,11 +232,12 @@ void gust_request_resume(gust_request *req);
  * held to what follows; 1xx and 204, which may have none, leave it out. A
  * Connection of the caller's that names close ends the connection. */
 typedef struct gust_response {
-    int status;                  /* 100 .. 999 */
-    gust_str reason;             /* empty: the standard phrase */
-    gust_str content_type;       /* empty: none */
-    gust_str etag;               /* with its quotes; empty: none */
-    const gust_headers *headers; /* further fields; NULL: none */
+    int status;                          /* 100 .. 999 */
+    gust_str reason;                     /* empty: the standard phrase */
+    gust_str content_type;               /* empty: none */
+    gust_str etag;                       /* with its quotes; empty: etag_hash, or none */
+    const gust_hash128_value *etag_hash; /* sent as a strong ETag; NULL: none */
+    const gust_headers *headers;         /* further fields; NULL: none */
 } gust_response;
 
 /* Answer with a whole response in one write: head and body (copied), then

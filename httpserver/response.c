@@ -18,6 +18,7 @@
 #define MAX_ROOM 2048
 
 #define DATE_LEN 29
+#define HASH_DIGITS 32
 
 /* What a head says about the connection and the body. */
 struct framing {
@@ -178,6 +179,12 @@ static size_t fields_size(const gust_headers *headers)
     return size;
 }
 
+/* Of either form. */
+static inline size_t etag_size(const gust_response *response)
+{
+    return sizeof "Etag: \"\"\r\n" + HASH_DIGITS + response->etag.len;
+}
+
 /* An upper bound of the head's size. */
 static size_t head_size(const struct gust__head_cache *cache, const gust_response *response,
                         gust_str reason)
@@ -185,7 +192,7 @@ static size_t head_size(const struct gust__head_cache *cache, const gust_respons
     return cache->len + sizeof "HTTP/1.1 999 \r\n" + reason.len + sizeof "Content-Type: \r\n" +
            response->content_type.len + sizeof "Content-Length: 18446744073709551615\r\n" +
            sizeof "Transfer-Encoding: chunked\r\n" + sizeof "Connection: Keep-Alive\r\n" +
-           sizeof "Etag: \r\n" + response->etag.len + fields_size(response->headers) + 2;
+           etag_size(response) + fields_size(response->headers) + 2;
 }
 
 static char *put_status(char *p, int status, gust_str reason)
@@ -229,11 +236,22 @@ static inline char *put_fields(char *p, const gust_headers *headers, enum gust_h
     return p;
 }
 
-static char *put_etag(char *p, gust_str etag)
+static inline bool has_etag(const gust_response *response)
+{
+    return response->etag.len > 0 || response->etag_hash != NULL;
+}
+
+/* A hash is printed where it goes, and needs no check. */
+static char *put_etag(char *p, const gust_response *response)
 {
     p = put(p, LIT("Etag: "));
-    p = put(p, etag);
-    return put(p, LIT("\r\n"));
+    if (response->etag.len > 0) {
+        p = put(p, response->etag);
+        return put(p, LIT("\r\n"));
+    }
+    *p = '"';
+    gust_hash128_hex(p + 1, *response->etag_hash);
+    return put(p + 1 + HASH_DIGITS, LIT("\"\r\n"));
 }
 
 static char *put_connection(char *p, const gust_request *req, const struct framing *f)
@@ -269,8 +287,8 @@ static char *put_head(char *p, gust_request *req, const gust_response *response,
     } else if (f->chunked) {
         p = put(p, LIT("Transfer-Encoding: chunked\r\n"));
     }
-    if (response->etag.len > 0) {
-        p = put_etag(p, response->etag);
+    if (has_etag(response)) {
+        p = put_etag(p, response);
     }
     if (response->headers != NULL) {
         p = put_fields(p, response->headers,
@@ -398,7 +416,7 @@ static bool respond_plain(gust_request *req, const gust_response *response, gust
     if (etag.len > 0 && !gust_header_value_is_valid(etag)) {
         return false;
     }
-    size_t size = cache->plain_len + sizeof "18446744073709551615\r\nEtag: \r\n\r\n" + etag.len +
+    size_t size = cache->plain_len + sizeof "18446744073709551615\r\n\r\n" + etag_size(response) +
                   fields_size(response->headers) + body.len;
     char *room;
     if (size > MAX_ROOM || gust_iostream_reserve(req->conn->s, size, &room) != 0) {
@@ -407,8 +425,8 @@ static bool respond_plain(gust_request *req, const gust_response *response, gust
     char *p = put(room, lit(cache->bytes, cache->plain_len));
     p += gust_u64_to_dec(p, body.len);
     p = put(p, LIT("\r\n"));
-    if (etag.len > 0) {
-        p = put_etag(p, etag);
+    if (has_etag(response)) {
+        p = put_etag(p, response);
     }
     if (response->headers != NULL) {
         p = put_fields(p, response->headers, GUST_HTTP_OTHER_NAME);

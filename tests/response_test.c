@@ -468,6 +468,78 @@ static void test_if_none_match__compares_weakly(void **state)
     }
 }
 
+static char seen[64];
+
+/* The automatic one, looked at before the end, then replaced, or taken away. */
+static int look_at_etag(gust_handler *h)
+{
+    GUST_TRY(hello(h));
+    assert_null(gust_handler_header(h, "Etag").ptr);
+    GUST_TRY(gust_handler_set_etag_header(h));
+    gust_str etag = gust_handler_header(h, "ETag");
+    snprintf(seen, sizeof(seen), "%.*s", GUST_FMT(etag));
+    return 0;
+}
+
+static int replace_etag(gust_handler *h)
+{
+    GUST_TRY(hello(h));
+    GUST_TRY(gust_handler_set_etag_header(h));
+    GUST_TRY(gust_handler_set_header(h, "ETAG", GUST_STR("\"other\"")));
+    assert_int_equal(gust_handler_set_header(h, "Etag", GUST_STR("\"a\r\n\"")), GUST_EHEADER);
+    return gust_handler_add_header(h, "Etag", GUST_STR("\"third\""));
+}
+
+static int take_etag_away(gust_handler *h)
+{
+    GUST_TRY(look_at_etag(h));
+    return gust_handler_set_header(h, "Etag", GUST_STR(""));
+}
+
+static int clear_etag(gust_handler *h)
+{
+    GUST_TRY(replace_etag(h));
+    gust_handler_clear_header(h, "Etag");
+    return 0;
+}
+
+static void test_etag__seen_replaced_and_taken_away(void **state)
+{
+    (void)state;
+    ask_script(look_at_etag);
+    assert_int_equal(strlen(seen), 34);
+    assert_string_equal(app_field(&app, "Etag"), seen);
+    app_stop(&app);
+    ask_script(replace_etag);
+    assert_int_equal(app_field_count(&app, "Etag"), 1);
+    assert_string_equal(app_field(&app, "Etag"), "\"third\"");
+    app_stop(&app);
+    ask_script(take_etag_away);
+    assert_int_equal(app.status, 200);
+    assert_int_equal(app_field_count(&app, "Etag"), 0);
+    app_stop(&app);
+    ask_script(clear_etag); /* none is set: the automatic one again */
+    assert_string_equal(app_field(&app, "Etag"), seen);
+}
+
+static int write_twice(gust_handler *h)
+{
+    GUST_TRY(gust_handler_write(h, GUST_STR("12345")));
+    assert_int_equal(gust_handler_write(h, GUST_STR("678901")), GUST_EBUFFERFULL);
+    return gust_handler_write(h, GUST_STR("67890"));
+}
+
+static void test_max_response__of_few_bytes(void **state)
+{
+    static const gust_route routes[] = {{"/", .handler = &scripted}, {0}};
+    gust_application_options options = {.max_response = 10};
+    (void)state;
+    script = write_twice;
+    app_start(&app, routes, &options);
+    app_get(&app, "/");
+    assert_string_equal(app.body, "1234567890");
+}
+
 static void test_etag__off_and_above_its_limit(void **state)
 {
     static const gust_route routes[] = {{"/", .handler = &scripted}, {0}};
@@ -594,6 +666,8 @@ int main(void)
         CASE(test_flush_with_callback__after_the_kernel_took_it),
         CASE(test_etag__own_one_gives_304),
         CASE(test_if_none_match__compares_weakly),
+        CASE(test_etag__seen_replaced_and_taken_away),
+        CASE(test_max_response__of_few_bytes),
         CASE(test_etag__off_and_above_its_limit),
         CASE(test_redirect__location_and_no_body),
         CASE(test_plain_request__no_malloc),

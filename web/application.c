@@ -56,9 +56,9 @@ static int class_flatten(gust_handler_class *flat, const gust_handler_class *cls
     if (flat->instance_size == 0) {
         flat->instance_size = sizeof(gust_handler);
     }
-    static const gust_handler_class defaults = {.write_error = gust__write_error,
-                                                .compute_etag = gust__compute_etag};
-    class_inherit(flat, &defaults);
+    if (flat->write_error == NULL) {
+        flat->write_error = gust__write_error;
+    }
     flat->base = NULL;
     size_t size = flat->instance_size;
     return size >= sizeof(gust_handler) && size <= PTRDIFF_MAX ? 0 : -EINVAL;

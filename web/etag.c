@@ -9,30 +9,38 @@
 
 #include <gust/hash.h>
 
-#include "util/arena_internal.h"
 #include "web/web_internal.h"
 
 #define ETAG_LEN 34
 
-int gust__compute_etag(gust_handler *h, gust_str body, gust_str *out_etag)
+int gust__etag_text(gust_handler *h)
 {
-    char *etag = gust__arena_alloc(gust_request_arena(h->request), ETAG_LEN);
-    GUST_CHECK(etag != NULL, -ENOMEM);
-    etag[0] = etag[ETAG_LEN - 1] = '"';
-    gust_hash128_hex(etag + 1, gust_hash128(body));
-    *out_etag = gust_str_make(etag, ETAG_LEN);
+    gust_response *response = &h->response;
+    if (response->etag_hash == NULL) {
+        return 0;
+    }
+    char *text = gust_arena_alloc(gust_handler_arena(h), ETAG_LEN);
+    GUST_CHECK(text != NULL, -ENOMEM);
+    text[0] = text[ETAG_LEN - 1] = '"';
+    gust_hash128_hex(text + 1, *response->etag_hash);
+    response->etag = gust_str_make(text, ETAG_LEN);
+    response->etag_hash = NULL;
     return 0;
 }
 
-/* The default's text is ours, and lies in the request's memory already. */
+/* The default stays a hash: its text is printed into the response's head. */
 int gust_handler_set_etag_header(gust_handler *h)
 {
     gust_str body = gust_buf_peek(&h->body);
-    if (h->rule->cls.compute_etag == gust__compute_etag) {
-        return gust__compute_etag(h, body, &h->response.etag);
+    int (*compute)(gust_handler *, gust_str, gust_str *) = h->rule->cls.compute_etag;
+    if (compute == NULL) {
+        h->etag_hash = gust_hash128(body);
+        h->response.etag_hash = &h->etag_hash;
+        h->response.etag = gust_str_make(NULL, 0);
+        return 0;
     }
     gust_str etag = {NULL, 0};
-    GUST_TRY(h->rule->cls.compute_etag(h, body, &etag));
+    GUST_TRY(compute(h, body, &etag));
     return etag.len > 0 ? gust__copy_value(h, etag, &h->response.etag) : 0;
 }
 
@@ -66,7 +74,8 @@ bool gust__etag_list_has(gust_str list, gust_str etag)
 bool gust_handler_check_etag_header(const gust_handler *h)
 {
     gust_request *req = h->request;
-    if (gust_request_header(req, GUST_HTTP_IF_NONE_MATCH).ptr == NULL) {
+    if (gust_request_header(req, GUST_HTTP_IF_NONE_MATCH).ptr == NULL ||
+        gust__etag_text((gust_handler *)(uintptr_t)h) != 0) {
         return false;
     }
     gust_str etag = h->response.etag;

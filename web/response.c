@@ -39,6 +39,9 @@ static gust_str *single_field(gust_handler *h, gust_str name)
         return &h->response.content_type;
     }
     if (name.len == 4 && gust_str_case_eq(name, GUST_STR("Etag"))) {
+        if (gust__etag_text(h) != 0) {
+            h->response.etag_hash = NULL; /* the end of the response makes it anew */
+        }
         return &h->response.etag;
     }
     return NULL;
@@ -259,13 +262,18 @@ static void strip_body_fields(gust_handler *h)
     }
 }
 
+/* Was one set, if only as "none"? */
+static inline bool has_etag(const gust_handler *h)
+{
+    return h->response.etag.ptr != NULL || h->response.etag_hash != NULL;
+}
+
 /* An ETag of its own, or an automatic one? The body tells before the request is
  * asked. */
 static bool wants_etag(const gust_handler *h)
 {
     const gust_application_options *options = &h->application->options;
-    if (h->response.etag.ptr == NULL &&
-        (options->no_etag || h->body.len > options->max_etag_body)) {
+    if (!has_etag(h) && (options->no_etag || h->body.len > options->max_etag_body)) {
         return false;
     }
     enum gust_http_method method = gust_request_method(h->request);
@@ -275,7 +283,7 @@ static bool wants_etag(const gust_handler *h)
 /* ETag, and 304 where the client has this one. */
 static GUST_NOINLINE int settle_etag(gust_handler *h)
 {
-    if (h->response.etag.ptr == NULL) {
+    if (!has_etag(h)) {
         GUST_TRY(gust_handler_set_etag_header(h));
     }
     if (gust_handler_check_etag_header(h)) {

@@ -63,6 +63,7 @@
 #include <gust/arena.h>
 #include <gust/buf.h>
 #include <gust/errors.h>
+#include <gust/hash.h>
 #include <gust/headers.h>
 #include <gust/httpserver.h>
 #include <gust/json.h>
@@ -144,6 +145,7 @@ struct gust_handler {
     const gust_str *path_args;         /* decoded, as many as the rule has names */
     gust_buf body;                     /* what was written and not yet sent */
     gust_response response;            /* the head so far */
+    gust_hash128_value etag_hash;      /* where response.etag_hash points, if it does */
     gust_headers *headers;             /* its further fields; NULL until one is set */
     struct gust__handler_extra *extra; /* what few responses need; NULL until then */
     int result;                        /* of gust_handler_complete(), where it came early */

@@ -228,8 +228,9 @@ static inline void gust__log_request(gust_handler *h)
 
 /* ---- etag.c -------------------------------------------------------------- */
 
-/* The default of compute_etag. */
-int gust__compute_etag(gust_handler *h, gust_str body, gust_str *out_etag);
+/* Make response.etag of response.etag_hash, for who asks for the text. Returns 0,
+ * also where there is no hash, or -ENOMEM. */
+int gust__etag_text(gust_handler *h);
 
 /* Does the list of an If-None-Match have `etag`, by weak comparison? */
 bool gust__etag_list_has(gust_str list, gust_str etag);
