@@ -500,10 +500,10 @@ static GUST_NOINLINE uint32_t plain_method(struct gust__http_parser *p, const ch
 static GUST_NOINLINE const char *plain_query(struct gust__http_parser *p, const char *data,
                                              const char *query, const char *end)
 {
-    const char *stop = query;
-    do {
-        stop = target_end(stop, end);
-    } while (stop < end && *stop == '?' && stop++ != NULL);
+    const char *stop = target_end(query, end);
+    while (stop < end && *stop == '?') {
+        stop = target_end(stop + 1, end);
+    }
     p->has_query = true;
     p->query = (struct gust__http_slice){(uint32_t)(query - data), (uint32_t)(stop - query)};
     return stop;

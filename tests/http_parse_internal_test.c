@@ -296,6 +296,7 @@ static void test_limits__met_to_the_byte(void **state)
     check_limited(text, (struct limits){2, 34, 15}, 34);
     check_limited(text, (struct limits){2, 34, 14}, -414);
     check_limited(text, (struct limits){2, 33, 15}, -431);
+    check_limited(text, (struct limits){2, 17, 14}, -414);
     check_limited(text, (struct limits){1, 34, 15}, -431);
     check_limited(text, (struct limits){0, 34, 15}, -431);
     check_limited(text, (struct limits){2, 16, 8192}, -431);

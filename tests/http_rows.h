@@ -516,6 +516,7 @@ static const struct http_chunked_row http_chunked_rows[] = {
     CHUNKED_NO("C3 SP before extension", "2 ", 400, "chunk size"),
     CHUNKED_OK("C4 token", "2;a\r\nbc\r\n0;x\r\n\r\n", "bc"),
     CHUNKED_OK("C4 value", "2;a=b;c=d\r\nbc\r\n0\r\n\r\n", "bc"),
+    CHUNKED_OK("C4 long words", "2;abc=def;ghi;jkl=mno\r\nbc\r\n0\r\n\r\n", "bc"),
     CHUNKED_OK("C4 quoted", "2;a=\"x;y\"\r\nbc\r\n0\r\n\r\n", "bc"),
     CHUNKED_OK("C4 quoted, empty", "2;a=\"\";b\r\nbc\r\n0\r\n\r\n", "bc"),
     CHUNKED_OK("C4 quoted pairs", "2;a=\"\\\"\\\\\\a\"\r\nbc\r\n0\r\n\r\n", "bc"),
