@@ -109,6 +109,7 @@ int gust_ioloop_close(gust_ioloop *loop, bool all_fds)
         close_poller(loop);
     }
     gust__deferred_finish(loop);
+    loop->closing = true;
     gust__locals_close(loop);
     gust__deferred_finish(loop);
     check(loop);

@@ -74,6 +74,7 @@ int gust_ioloop_new(const gust_ioloop_options *options, gust_ioloop **out_loop);
 /* Close the loop: run the deferred work, let the layers above take leave, give
  * back its signals, free its poller and its queues. Its callbacks and timers
  * never run any more; callbacks added later are refused with GUST_ECLOSED.
+ * Streams that it still watches are closed, and told so before this returns.
  *
  * all_fds  also close(2) every descriptor that add_handler() still watches;
  *          the owners of watchers close theirs

@@ -122,6 +122,7 @@ struct gust_ioloop {
     gust_watcher waker;
     int waker_out; /* written to wake; the same as waker.fd for an eventfd */
     pid_t pid;     /* who made it: no loop survives fork(2) */
+    bool closing;  /* the layers above take leave */
     bool closed;
     struct gust__local *locals;
 };

@@ -86,6 +86,7 @@ int gust_ioloop_local(gust_ioloop *loop, const gust_local_key *key, void **out_b
     GUST_CHECK(!loop->closed, GUST_ECLOSED);
     struct gust__local *local = local_find(loop, key);
     if (local == NULL) {
+        GUST_CHECK(!loop->closing, GUST_ECLOSED);
         GUST_TRY(local_make(loop, key, &local));
     }
     *out_block = local->block;

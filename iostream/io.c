@@ -3,7 +3,11 @@
  *
  * A list's entries hold a reference, so a stream in one can't go away. The
  * lists can't fail to take an entry, except kicks, which is an array: a stream
- * that can't be kicked is closed with -ENOMEM, which can't fail. */
+ * that can't be kicked is closed with -ENOMEM, which can't fail.
+ *
+ * No stream is in a list of all: that would cost each 16 bytes. When the loop is
+ * closed, sockets are found by its table of watchers. */
+#include "ioloop/ioloop_internal.h"
 #include "iostream/iostream_internal.h"
 #include "util/alloc_internal.h"
 
@@ -15,6 +19,7 @@
 static int io_init(gust_ioloop *loop, void *block)
 {
     struct gust__io *io = block;
+    gust_list_init(&io->pairs);
     io->loop = loop;
     io->sys = gust_ioloop_sys(loop);
     io->recv_buf = gust__malloc(GUST__RECV_SIZE + GUST_IOSTREAM_PADDING);
@@ -29,14 +34,25 @@ static int io_init(gust_ioloop *loop, void *block)
     return 0;
 }
 
-static void work(gust_ioloop *loop, gust_deferred *deferred);
+/* Close the streams that are left, then tell and free them. */
+static void close_all(struct gust__io *io)
+{
+    gust_list pairs;
+    gust_list_init(&pairs);
+    gust__sockets_close(io->loop);
+    gust__pairs_close(io, &pairs);
+    while (io->work.queued) {
+        gust__deferred_run(io->loop);
+    }
+    GUST_ASSERT(io->closing == NULL && io->dirty == NULL && io->kick_count == 0);
+    gust__pairs_free(&pairs);
+}
 
 static void io_deinit(gust_ioloop *loop, void *block)
 {
+    (void)loop;
     struct gust__io *io = block;
-    while (io->closing != NULL || io->dirty != NULL || io->kick_count > 0) {
-        work(loop, &io->work); /* streams that were closed are told and freed */
-    }
+    close_all(io);
     while (io->free_chunks != NULL) {
         struct gust__chunk *chunk = io->free_chunks;
         io->free_chunks = (struct gust__chunk *)(void *)chunk->seg.next;

@@ -21,7 +21,9 @@
  * Lifetime: a stream lives until it is closed, by us, by the peer or by an
  * error. Its close callback is the last one; when that has returned the stream
  * is freed, unless somebody holds a gust_iostream_ref(). Closing is allowed
- * anywhere, also inside the stream's own callbacks.
+ * anywhere, also inside the stream's own callbacks. When the loop is closed so
+ * are its sockets that are read or written, and pairs; a stream that was made and
+ * never used, or is over a transport of your own, is yours to close before.
  *
  * Memory: an idle stream holds no buffer. Reading goes into one buffer of the
  * loop; only what the reader leaves is copied to the stream.

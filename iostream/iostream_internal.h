@@ -15,6 +15,7 @@
 
 #include <gust/iostream.h>
 #include <gust/limits.h>
+#include <gust/list.h>
 
 #include "util/check_internal.h"
 
@@ -157,6 +158,7 @@ struct gust__io {
     gust_iostream **kicks; /* streams whose kept bytes are to be offered */
     size_t kick_count;
     size_t kick_cap;
+    gust_list pairs; /* all that gust_iostream_pair() made */
     gust_deferred work;
 };
 
@@ -252,6 +254,13 @@ void gust__io_seg_free(struct gust__io *io, struct gust__seg *seg);
 extern const gust_iostream_transport gust__socket_transport;
 int gust__stream_of_accepted(gust_ioloop *loop, int fd, struct gust__stream_group *group,
                              gust_iostream **out_s);
+
+void gust__sockets_close(gust_ioloop *loop); /* all that the loop watches */
+
+/* pair.c, when the loop is closed: close the streams of all pairs; and free the
+ * pairs then, which callbacks that never run any more may still count on. */
+void gust__pairs_close(struct gust__io *io, gust_list *out_pairs);
+void gust__pairs_free(gust_list *pairs);
 
 /* Limits with their defaults. */
 static inline size_t gust__max_buffer(const gust_iostream *s)

@@ -24,6 +24,7 @@ struct side {
 };
 
 struct pair {
+    gust_list link; /* in io->pairs */
     gust_ioloop *loop;
     int users; /* open sides and posted callbacks */
     struct side side[2];
@@ -32,6 +33,7 @@ struct pair {
 static void pair_unref(struct pair *pair)
 {
     if (--pair->users == 0) {
+        gust_list_remove(&pair->link);
         gust__free(pair);
     }
 }
@@ -188,6 +190,35 @@ static struct pair *pair_make(gust_ioloop *loop)
     return pair;
 }
 
+static void side_close(struct side *side)
+{
+    if (side->s != NULL) {
+        gust_iostream_close(side->s);
+    }
+}
+
+void gust__pairs_close(struct gust__io *io, gust_list *out_pairs)
+{
+    while (!gust_list_is_empty(&io->pairs)) {
+        struct pair *pair = GUST_CONTAINER_OF(io->pairs.next, struct pair, link);
+        gust_list_remove(&pair->link);
+        gust_list_push(out_pairs, &pair->link);
+        pair->users++;
+        side_close(&pair->side[0]);
+        side_close(&pair->side[1]);
+        pair_unref(pair);
+    }
+}
+
+void gust__pairs_free(gust_list *pairs)
+{
+    while (!gust_list_is_empty(pairs)) {
+        struct pair *pair = GUST_CONTAINER_OF(pairs->next, struct pair, link);
+        gust_list_remove(&pair->link);
+        gust__free(pair);
+    }
+}
+
 int gust_iostream_pair(gust_ioloop *loop, const gust_iostream_options *options,
                        gust_iostream **out_a, gust_iostream **out_b)
 {
@@ -209,6 +240,7 @@ int gust_iostream_pair(gust_ioloop *loop, const gust_iostream_options *options,
         gust__free(pair);
         return code;
     }
+    gust_list_push(&io->pairs, &pair->link);
     pair->side[0].s = s[0];
     pair->side[1].s = s[1];
     *out_a = s[0];

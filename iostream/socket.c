@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include "ioloop/ioloop_internal.h"
 #include "iostream/iostream_internal.h"
 
 static ssize_t socket_read(gust_iostream *s, void *transport, void *buf, size_t n)
@@ -25,6 +26,18 @@ static void on_events(gust_ioloop *loop, gust_watcher *watcher, unsigned events)
 {
     (void)loop;
     gust_iostream_ready(GUST_CONTAINER_OF(watcher, gust_iostream, watcher), events);
+}
+
+/* Index by index: closing may give back what a program lent, and that may close
+ * others. */
+void gust__sockets_close(gust_ioloop *loop)
+{
+    for (size_t fd = 0; fd < loop->watcher_count; fd++) {
+        gust_watcher *watcher = loop->watchers[fd];
+        if (watcher != NULL && watcher->fn == on_events) {
+            gust_iostream_close(GUST_CONTAINER_OF(watcher, gust_iostream, watcher));
+        }
+    }
 }
 
 static int socket_interest(gust_iostream *s, void *transport, unsigned events)

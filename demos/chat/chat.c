@@ -507,6 +507,7 @@ int main(int argc, char **argv)
     gust_ioloop_add_signal(loop, SIGINT, on_signal, NULL);
     gust_ioloop_add_signal(loop, SIGTERM, on_signal, NULL);
     status = serve(loop, &options, rooms);
+    gust_ioloop_close(loop, false); /* sockets that are left leave their rooms now */
     rooms_free(rooms);
     gust_ioloop_free(loop);
     return status == 0 ? 0 : fail("can't serve", status);
