@@ -10,21 +10,34 @@ struct gust_websocket_message {
     gust_shared *frame;
 };
 
+int gust__ws_frame_new(enum gust_websocket_opcode opcode, gust_str payload, gust_shared **out_frame)
+{
+    char header[GUST__WS_HEADER_MAX];
+    size_t head = gust__ws_frame_header(header, opcode, true, false, payload.len, NULL);
+    size_t size;
+    char *bytes;
+    if (!gust__size_add(head, payload.len, &size)) {
+        return -ENOMEM;
+    }
+    GUST_TRY(gust_shared_new_uninit(size, &bytes, out_frame));
+    memcpy(bytes, header, head);
+    if (payload.len > 0) {
+        memcpy(bytes + head, payload.ptr, payload.len);
+    }
+    return 0;
+}
+
 int gust_websocket_message_new(gust_str message, enum gust_websocket_opcode type,
                                gust_websocket_message **out_message)
 {
     GUST_CHECK(type == GUST_WEBSOCKET_TEXT || type == GUST_WEBSOCKET_BINARY, -EINVAL);
-    char header[GUST__WS_HEADER_MAX];
-    size_t head = gust__ws_frame_header(header, type, true, false, message.len, NULL);
+#ifdef GUST_DEBUG
+    GUST_CHECK(type != GUST_WEBSOCKET_TEXT || gust_utf8_is_valid(message), GUST_EUTF8);
+#endif
     gust_websocket_message *m = gust__malloc(sizeof *m);
-    char *bytes;
-    if (m == NULL || gust_shared_new_uninit(head + message.len, &bytes, &m->frame) != 0) {
+    if (m == NULL || gust__ws_frame_new(type, message, &m->frame) != 0) {
         gust__free(m);
         return -ENOMEM;
-    }
-    memcpy(bytes, header, head);
-    if (message.len > 0) {
-        memcpy(bytes + head, message.ptr, message.len);
     }
     m->refs = 1;
     *out_message = m;

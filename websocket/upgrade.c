@@ -2,6 +2,7 @@
 #include <gust/log.h>
 
 #include "util/alloc_internal.h"
+#include "web/web_internal.h"
 #include "websocket/handshake_internal.h"
 #include "websocket/websocket_internal.h"
 
@@ -23,12 +24,6 @@ static int initialize(gust_handler *h, const void *arg)
     GUST_CHECK(arg != NULL, -EINVAL);
     ((struct upgrade *)(void *)h)->cls = arg;
     return 0;
-}
-
-static int prepare(gust_handler *h)
-{
-    const gust_websocket_class *cls = class_of(h);
-    return cls->prepare != NULL ? cls->prepare(h) : 0;
 }
 
 /* ---- Checks ---------------------------------------------------------------------- */
@@ -93,6 +88,27 @@ static int refuse(gust_handler *h, const struct gust__ws_refusal *refusal)
     return gust_handler_write(h, gust_str_from(refusal->text));
 }
 
+/* Only GET can become a WebSocket, whatever else the class would say to it. */
+static int refuse_method(gust_handler *h)
+{
+    struct gust__ws_request r;
+    struct gust__ws_refusal refusal;
+    describe(h, &r);
+    (void)gust__ws_handshake_check(&r, &refusal);
+    GUST_TRY(refuse(h, &refusal));
+    return gust_handler_finish(h);
+}
+
+static int prepare(gust_handler *h)
+{
+    const gust_websocket_class *cls = class_of(h);
+    enum gust_http_method method = gust_request_method(h->request);
+    if (method != GUST_HTTP_GET && method != GUST_HTTP_OPTIONS) {
+        return refuse_method(h);
+    }
+    return cls->prepare != NULL ? cls->prepare(h) : 0;
+}
+
 /* ---- The answer -------------------------------------------------------------------- */
 
 static gust_str choose_subprotocol(gust_handler *h, gust_str list)
@@ -131,40 +147,32 @@ static int set_head(gust_handler *h, gust_str key, gust_str subprotocol)
     return 0;
 }
 
-static int keep_subprotocol(gust_websocket *ws, gust_str subprotocol)
+/* Send the 101 and take the stream. The application, and with it the route that
+ * open may ask for its arguments, stays until open has returned. */
+static int switch_protocols(gust_handler *h, gust_websocket *ws)
 {
-    if (subprotocol.len == 0) {
-        return 0;
+    gust_application *app = h->application;
+    gust_iostream *s;
+    GUST_TRY(gust_handler_flush(h, NULL, NULL));
+    app->handlers++;
+    int code = gust_handler_detach(h, &s);
+    if (code == 0) {
+        gust__ws_open(ws, s, h);
     }
-    struct gust__ws_extra *extra = gust__ws_extra_get(ws);
-    char *copy = extra != NULL ? gust__malloc(subprotocol.len) : NULL;
-    if (copy == NULL) {
-        return -ENOMEM;
-    }
-    memcpy(copy, subprotocol.ptr, subprotocol.len);
-    extra->subprotocol = gust_str_make(copy, subprotocol.len);
-    return 0;
+    gust__application_release(app);
+    return code;
 }
 
-/* Send the 101 and take the stream. From the detach on failures can only end
- * the connection. */
-static int upgrade(gust_handler *h, gust_str subprotocol)
+static int upgrade(gust_handler *h, gust_str key, gust_str subprotocol)
 {
-    gust_iostream *s;
     gust_websocket *ws;
-    GUST_TRY(gust_handler_flush(h, NULL, NULL));
-    GUST_TRY(gust_handler_detach(h, &s));
-    int code = gust__ws_new(s, class_of(h), &ws);
+    GUST_TRY(set_head(h, key, subprotocol));
+    GUST_TRY(gust__ws_new(gust_handler_loop(h), class_of(h), subprotocol, &ws));
+    int code = switch_protocols(h, ws);
     if (code != 0) {
-        gust_iostream_close_with(s, code);
-        return 0;
+        gust__ws_free(ws);
     }
-    code = keep_subprotocol(ws, subprotocol);
-    gust__ws_open(ws, h);
-    if (code != 0) {
-        gust_iostream_close_with(s, code);
-    }
-    return 0;
+    return code;
 }
 
 static int get(gust_handler *h)
@@ -179,13 +187,12 @@ static int get(gust_handler *h)
         }
         return refuse(h, &refusal);
     }
-    gust_str subprotocol = choose_subprotocol(h, r.protocol);
-    GUST_TRY(set_head(h, r.key, subprotocol));
-    return upgrade(h, subprotocol);
+    return upgrade(h, r.key, choose_subprotocol(h, r.protocol));
 }
 
 const gust_handler_class gust_websocket_handler = {.name = "websocket",
                                                    .instance_size = sizeof(struct upgrade),
                                                    .initialize = initialize,
                                                    .prepare = prepare,
-                                                   .get = get};
+                                                   .get = get,
+                                                   .other = refuse_method};

@@ -10,7 +10,12 @@
  * unread input would become a reset that can overtake the Close.
  *
  * Time is the stream's one deadline: while open, the end of the silence that is
- * allowed, moved by each read (a store); while closing, the end of patience. */
+ * allowed, moved by each read (a store); inside a message, that of waiting for
+ * its next bytes; while closing, the end of patience.
+ *
+ * Of the outgoing queue this layer has marks of its own, fractions of the class's
+ * max_write_buffer. Once above the upper one the connection is CONGESTED, and an
+ * empty write behind what is queued tells when that is out; see mark(). */
 #include <gust/websocket.h>
 
 #include <gust/limits.h>
@@ -19,14 +24,22 @@
 #include "util/alloc_internal.h"
 #include "websocket/websocket_internal.h"
 
-#define LINGER GUST_SECONDS(2)
+/* Payload of a frame that is copied into the stream's own memory. */
+#define SMALL_FRAME ((size_t)(2048 - GUST__WS_HEADER_MAX))
 
 /* What a loop keeps for its WebSockets. */
 struct ws_loop {
     gust_list all;
     size_t count;
     gust_time start;
-    uint64_t random;
+    uint64_t random; /* state of next_random() */
+    uint64_t tag;    /* in our pings, to know their answers by */
+};
+
+/* The payload of a keep-alive ping. */
+struct keepalive {
+    uint64_t tag;
+    gust_time sent; /* since the loop's first WebSocket */
 };
 
 static int ws_loop_init(gust_ioloop *loop, void *block)
@@ -35,10 +48,23 @@ static int ws_loop_init(gust_ioloop *loop, void *block)
     gust_list_init(&wl->all);
     wl->start = gust_ioloop_now(loop);
     const gust_sys *sys = gust_ioloop_sys(loop);
+    GUST_TRY(sys->random(sys, &wl->tag, sizeof wl->tag));
     return sys->random(sys, &wl->random, sizeof wl->random);
 }
 
-static const gust_local_key ws_loop_key = {sizeof(struct ws_loop), ws_loop_init, NULL};
+/* The loop goes: so do the WebSockets that are left. */
+static void ws_loop_deinit(gust_ioloop *loop, void *block)
+{
+    (void)loop;
+    struct ws_loop *wl = block;
+    while (!gust_list_is_empty(&wl->all)) {
+        gust_websocket *ws = GUST_CONTAINER_OF(wl->all.next, gust_websocket, link);
+        gust_list_remove(&ws->link);
+        gust_iostream_close(ws->s);
+    }
+}
+
+static const gust_local_key ws_loop_key = {sizeof(struct ws_loop), ws_loop_init, ws_loop_deinit};
 
 static struct ws_loop *loop_of(gust_ioloop *loop)
 {
@@ -74,44 +100,89 @@ static gust_time or_default(gust_time value, gust_time otherwise)
     return value != 0 ? value : otherwise;
 }
 
+/* A negative timeout never comes. */
 static void deadline_in(gust_websocket *ws, gust_time timeout)
 {
-    gust_time when = timeout < 0 ? GUST_NEVER
-                                 : gust_ioloop_now(gust_iostream_loop(ws->s)) + timeout;
+    gust_time now = gust_ioloop_now(gust_iostream_loop(ws->s));
+    gust_time when = timeout < 0 || timeout > GUST_NEVER - now ? GUST_NEVER : now + timeout;
     if (gust_iostream_set_deadline(ws->s, when) == -ENOMEM) {
         gust_iostream_close_with(ws->s, -ENOMEM);
     }
 }
 
-/* ---- Sending ------------------------------------------------------------------ */
-
-/* A frame in one piece where it is small; copied in any case. */
-static int write_frame(gust_websocket *ws, enum gust_websocket_opcode opcode, gust_str payload)
+/* The peer may be silent for so long. */
+static void await_bytes(gust_websocket *ws)
 {
-    char *room;
-    bool small = payload.len <= 2048 - GUST__WS_HEADER_MAX;
-    size_t need = GUST__WS_HEADER_MAX + (small ? payload.len : 0);
-    GUST_TRY(gust_iostream_reserve(ws->s, need, &room));
-    size_t n = gust__ws_frame_header(room, opcode, true, false, payload.len, NULL);
-    if (small && payload.len > 0) {
-        memcpy(room + n, payload.ptr, payload.len);
-        n += payload.len;
-    }
-    gust_iostream_commit(ws->s, n);
-    if (small) {
-        return 0;
-    }
-    int code = gust_iostream_write(ws->s, payload, NULL, NULL);
-    if (code != 0) {
-        gust_iostream_close_with(ws->s, code); /* half a frame can't be taken back */
-    }
-    return code;
+    deadline_in(ws, gust__ws_parser_of(ws)->open
+                        ? GUST_DEFAULT_WS_FRAGMENT_TIMEOUT
+                        : or_default(ws->cls->ping_interval, GUST_DEFAULT_WS_PING_INTERVAL));
 }
+
+/* ---- The queue ------------------------------------------------------------------ */
 
 static size_t max_queue(const gust_websocket *ws)
 {
     return ws->cls->max_write_buffer != 0 ? ws->cls->max_write_buffer
                                           : (size_t)GUST_DEFAULT_WRITE_HIGH_WATER;
+}
+
+static size_t high_water(const gust_websocket *ws)
+{
+    return max_queue(ws) / 4;
+}
+
+static size_t low_water(const gust_websocket *ws)
+{
+    return max_queue(ws) / 16;
+}
+
+static void send_pong(gust_websocket *ws, gust_str data);
+static void on_marked_sent(gust_iostream *s, int status, void *user);
+
+/* Be told when all that is queued now is out. */
+static void mark(gust_websocket *ws)
+{
+    set(ws, GUST__WS_CONGESTED);
+    int code = gust_iostream_write(ws->s, gust_str_make(NULL, 0), on_marked_sent, ws);
+    if (code == -ENOMEM) {
+        gust_iostream_close_with(ws->s, code); /* rather than never go on */
+    }
+}
+
+/* Something was queued. */
+static void watch_queue(gust_websocket *ws)
+{
+    if (!is(ws, GUST__WS_CONGESTED) && gust_websocket_buffered(ws) > high_water(ws)) {
+        mark(ws);
+    }
+}
+
+static void on_marked_sent(gust_iostream *s, int status, void *user)
+{
+    gust_websocket *ws = user;
+    if (status != 0) {
+        return; /* the end: on_close follows */
+    }
+    if (gust_iostream_write_queue_size(s) > low_water(ws)) {
+        mark(ws);
+        return;
+    }
+    unset(ws, GUST__WS_CONGESTED);
+    if (ws->extra != NULL && ws->extra->pong_waits) {
+        ws->extra->pong_waits = false;
+        send_pong(ws, gust_str_make(ws->extra->pong, ws->extra->pong_len));
+    }
+    if (ws->cls->on_drain != NULL && gust_websocket_is_open(ws)) {
+        ws->cls->on_drain(ws);
+    }
+}
+
+/* One message is always taken into an empty queue, whatever its size. */
+static bool fits(const gust_websocket *ws, size_t size)
+{
+    size_t queued = gust_websocket_buffered(ws);
+    size_t max = max_queue(ws);
+    return queued == 0 || (size <= max && queued <= max - size);
 }
 
 static int queue_full(gust_websocket *ws)
@@ -122,32 +193,59 @@ static int queue_full(gust_websocket *ws)
     return GUST_EDROPPED;
 }
 
-/* May a message of so many bytes be queued? One is always taken into an empty
- * queue, whatever its size. */
+/* May a message of so many bytes be queued? What waits only for the event to end
+ * is sent first, if the kernel takes it. */
 int gust__ws_can_send(gust_websocket *ws, size_t size)
 {
-    if (is(ws, GUST__WS_SENT_CLOSE | GUST__WS_GOT_CLOSE | GUST__WS_FAILED) ||
-        gust_iostream_is_closed(ws->s)) {
+    if (gust_websocket_is_open(ws) && !fits(ws, size)) {
+        gust_iostream_flush(ws->s);
+    }
+    if (!gust_websocket_is_open(ws)) {
         return GUST_ECLOSED;
     }
-    size_t queued = gust_iostream_write_queue_size(ws->s);
-    size_t max = max_queue(ws);
-    if (queued > 0 && (size > max || queued > max - size)) {
-        return queue_full(ws);
-    }
-    return 0;
+    return fits(ws, size) ? 0 : queue_full(ws);
 }
 
 /* The three-way result of a write to the stream. */
 int gust__ws_sent(gust_websocket *ws, int code)
 {
-    if (code == GUST_EBUFFERFULL) {
-        return queue_full(ws);
+    if (code == 0) {
+        watch_queue(ws);
+        return is(ws, GUST__WS_CONGESTED) ? GUST_BACKPRESSURE : 0;
     }
-    if (code == 0 && gust_iostream_is_congested(ws->s)) {
-        return GUST_BACKPRESSURE;
+    if (code == GUST_EBUFFERFULL) { /* the stream's own maximum */
+        return gust_websocket_buffered(ws) == 0 ? GUST_ETOOBIG : queue_full(ws);
     }
     return code == GUST_ESTATE ? GUST_ECLOSED : code;
+}
+
+/* ---- Sending ------------------------------------------------------------------ */
+
+/* A frame that is not small, in a block of its own: it is queued whole or not at
+ * all. */
+static int write_large_frame(gust_websocket *ws, enum gust_websocket_opcode opcode,
+                             gust_str payload)
+{
+    gust_shared *frame;
+    GUST_TRY(gust__ws_frame_new(opcode, payload, &frame));
+    int code = gust_iostream_write_shared(ws->s, frame);
+    gust_shared_unref(frame);
+    return code;
+}
+
+static int write_frame(gust_websocket *ws, enum gust_websocket_opcode opcode, gust_str payload)
+{
+    char *room;
+    if (payload.len > SMALL_FRAME) {
+        return write_large_frame(ws, opcode, payload);
+    }
+    GUST_TRY(gust_iostream_reserve(ws->s, GUST__WS_HEADER_MAX + payload.len, &room));
+    size_t n = gust__ws_frame_header(room, opcode, true, false, payload.len, NULL);
+    if (payload.len > 0) {
+        memcpy(room + n, payload.ptr, payload.len);
+    }
+    gust_iostream_commit(ws->s, n + payload.len);
+    return 0;
 }
 
 int gust_websocket_write_message(gust_websocket *ws, gust_str message,
@@ -167,7 +265,11 @@ int gust_websocket_ping(gust_websocket *ws, gust_str data)
     if (!gust_websocket_is_open(ws)) {
         return GUST_ECLOSED;
     }
-    return write_frame(ws, GUST_WEBSOCKET_PING, data);
+    if (!fits(ws, data.len)) {
+        return GUST_EDROPPED;
+    }
+    int code = gust__ws_sent(ws, write_frame(ws, GUST_WEBSOCKET_PING, data));
+    return code == GUST_BACKPRESSURE ? 0 : code;
 }
 
 size_t gust_websocket_buffered(const gust_websocket *ws)
@@ -199,20 +301,25 @@ static int send_close(gust_websocket *ws, int code, gust_str reason)
     return 0;
 }
 
+static gust_time close_timeout(const gust_websocket *ws)
+{
+    return or_default(ws->cls->close_timeout, GUST_DEFAULT_WS_CLOSE_TIMEOUT);
+}
+
 /* Both sides have said what they had to say: end TCP. */
 static void end_stream(gust_websocket *ws)
 {
+    deadline_in(ws, close_timeout(ws));
     if (gust_iostream_is_eof(ws->s) || gust_iostream_shutdown_write(ws->s) != 0) {
         gust_iostream_close_after_flush(ws->s);
         return;
     }
-    deadline_in(ws, LINGER);
     gust_iostream_resume(ws->s);
 }
 
 static void fail(gust_websocket *ws, int code, const char *reason)
 {
-    if (is(ws, GUST__WS_FAILED)) {
+    if (is(ws, GUST__WS_FAILED) || gust_iostream_is_closed(ws->s)) {
         return;
     }
     gust_str text = gust_str_from(reason);
@@ -249,9 +356,8 @@ int gust_websocket_close(gust_websocket *ws, int code, gust_str reason)
         return -EINVAL;
     }
     GUST_TRY(send_close(ws, code, reason));
-    unset(ws, GUST__WS_PAUSED);
     gust_iostream_resume(ws->s); /* to see the answer */
-    deadline_in(ws, or_default(ws->cls->close_timeout, GUST_DEFAULT_WS_CLOSE_TIMEOUT));
+    deadline_in(ws, close_timeout(ws));
     return 0;
 }
 
@@ -280,8 +386,8 @@ static void after_call(gust_websocket *ws, int code, const char *what)
 
 static void deliver(gust_websocket *ws, gust_str message, enum gust_websocket_opcode type)
 {
-    if (ws->cls->on_message == NULL) {
-        return;
+    if (ws->cls->on_message == NULL || is(ws, GUST__WS_PAUSED)) {
+        return; /* paused: we are closing, see must_wait() */
     }
     unset(ws, GUST__WS_RESUMED);
     set(ws, GUST__WS_CALLING);
@@ -299,6 +405,8 @@ static void on_data(gust_websocket *ws, const struct gust__ws_event *ev)
         if (ws->assembler != NULL) {
             gust__ws_assembler_trim(&ws->assembler);
         }
+    } else if (!is(ws, GUST__WS_SENT_CLOSE)) {
+        await_bytes(ws); /* of this message: it has made progress */
     }
 }
 
@@ -309,8 +417,10 @@ static void send_pong(gust_websocket *ws, gust_str data)
     if (is(ws, GUST__WS_SENT_CLOSE)) {
         return;
     }
-    if (gust_iostream_write_queue_size(ws->s) <= max_queue(ws)) {
-        (void)write_frame(ws, GUST_WEBSOCKET_PONG, data);
+    if (gust_websocket_buffered(ws) <= max_queue(ws)) {
+        if (write_frame(ws, GUST_WEBSOCKET_PONG, data) == 0) {
+            watch_queue(ws);
+        }
         return;
     }
     struct gust__ws_extra *extra = gust__ws_extra_get(ws);
@@ -321,18 +431,19 @@ static void send_pong(gust_websocket *ws, gust_str data)
     }
 }
 
-/* Our keep-alive pings carry the time they left; see on_silence(). */
+/* Our keep-alive pings carry the time they left; see send_keepalive(). */
 static void measure_round_trip(gust_websocket *ws, gust_str data)
 {
     const struct ws_loop *wl = loop_of(gust_iostream_loop(ws->s));
-    gust_time sent;
-    if (data.len != sizeof sent || wl == NULL) {
+    struct keepalive ping;
+    if (data.len != sizeof ping || wl == NULL) {
         return;
     }
-    memcpy(&sent, data.ptr, sizeof sent);
-    gust_time took = gust_ioloop_now(gust_iostream_loop(ws->s)) - wl->start - sent;
-    if (took >= 0 && took / 1000 < UINT32_MAX) {
-        ws->rtt_us = (uint32_t)(took / 1000);
+    memcpy(&ping, data.ptr, sizeof ping);
+    gust_time now = gust_ioloop_now(gust_iostream_loop(ws->s)) - wl->start;
+    if (ping.tag == wl->tag && ping.sent >= 0 && ping.sent <= now) {
+        gust_time took_us = (now - ping.sent) / 1000 + 1; /* 0 says that there was none */
+        ws->rtt_us = took_us < UINT32_MAX ? (uint32_t)took_us : UINT32_MAX;
     }
 }
 
@@ -369,10 +480,11 @@ static void on_event(gust_websocket *ws, const struct gust__ws_event *ev)
     }
 }
 
-/* While paused control frames still pass; the next message waits. */
+/* While paused control frames still pass; the next message waits. Not after our
+ * Close: the peer's may stand behind it. */
 static bool must_wait(gust_websocket *ws, const char *data, size_t len)
 {
-    return is(ws, GUST__WS_PAUSED) && len > 0 &&
+    return is(ws, GUST__WS_PAUSED) && !is(ws, GUST__WS_SENT_CLOSE) && len > 0 &&
            (gust__ws_parser_of(ws)->in_frame || !((unsigned char)data[0] & 0x08));
 }
 
@@ -411,26 +523,57 @@ static size_t reader(gust_iostream *s, gust_str data, void *user)
     if (is(ws, GUST__WS_FAILED | GUST__WS_GOT_CLOSE)) {
         return data.len;
     }
-    if (!is(ws, GUST__WS_SENT_CLOSE)) {
-        unset(ws, GUST__WS_PING_SENT);
-        deadline_in(ws, or_default(ws->cls->ping_interval, GUST_DEFAULT_WS_PING_INTERVAL));
+    bool inside = gust__ws_parser_of(ws)->open;
+    unset(ws, GUST__WS_PING_SENT);
+    size_t taken = parse(ws, (char *)(uintptr_t)data.ptr, data.len);
+    bool closing = is(ws, GUST__WS_SENT_CLOSE | GUST__WS_GOT_CLOSE | GUST__WS_FAILED);
+    if (!closing && !(inside && gust__ws_parser_of(ws)->open)) {
+        await_bytes(ws);
     }
-    return parse(ws, (char *)(uintptr_t)data.ptr, data.len);
+    return taken;
 }
 
 /* ---- Time -------------------------------------------------------------------------- */
 
+/* Without memory, or with a queue that is full, there is no ping this time. */
 static void send_keepalive(gust_websocket *ws)
 {
     const struct ws_loop *wl = loop_of(gust_iostream_loop(ws->s));
-    gust_time now = gust_ioloop_now(gust_iostream_loop(ws->s)) - (wl != NULL ? wl->start : 0);
-    char payload[sizeof now];
-    memcpy(payload, &now, sizeof now);
-    set(ws, GUST__WS_PING_SENT);
-    if (write_frame(ws, GUST_WEBSOCKET_PING, gust_str_make(payload, sizeof payload)) == 0) {
-        deadline_in(ws, or_default(ws->cls->ping_timeout, GUST_DEFAULT_WS_PING_TIMEOUT));
+    char payload[sizeof(struct keepalive)];
+    struct keepalive ping = {0, 0};
+    if (wl != NULL) {
+        ping.tag = wl->tag;
+        ping.sent = gust_ioloop_now(gust_iostream_loop(ws->s)) - wl->start;
+    }
+    memcpy(payload, &ping, sizeof payload);
+    if (gust_websocket_ping(ws, gust_str_make(payload, sizeof payload)) == 0) {
+        set(ws, GUST__WS_PING_SENT);
+    }
+}
+
+/* Bytes have come that we don't read: the silence is ours. */
+static bool holds_peer_back(const gust_websocket *ws)
+{
+    return is(ws, GUST__WS_PAUSED) && !gust_iostream_is_reading(ws->s);
+}
+
+static void on_silence(gust_websocket *ws)
+{
+    const gust_websocket_class *cls = ws->cls;
+    bool waited = is(ws, GUST__WS_PING_SENT);
+    if (cls->ping_interval < 0) { /* what was awaited were bytes of a message */
+        deadline_in(ws, -1);
+    } else if (holds_peer_back(ws) || (waited && cls->ping_timeout < 0)) {
+        send_keepalive(ws);
+        unset(ws, GUST__WS_PING_SENT);
+        deadline_in(ws, or_default(cls->ping_interval, GUST_DEFAULT_WS_PING_INTERVAL));
+    } else if (waited) {
+        gust_iostream_close_with(ws->s, GUST_ETIMEDOUT); /* the peer is gone: 1006 */
     } else {
-        gust_iostream_close_with(ws->s, GUST_ETIMEDOUT);
+        send_keepalive(ws);
+        deadline_in(ws, cls->ping_timeout > 0
+                            ? cls->ping_timeout
+                            : or_default(cls->ping_interval, GUST_DEFAULT_WS_PING_INTERVAL));
     }
 }
 
@@ -439,41 +582,31 @@ static void on_timeout(gust_iostream *s, void *user)
     gust_websocket *ws = user;
     if (is(ws, GUST__WS_SENT_CLOSE | GUST__WS_GOT_CLOSE | GUST__WS_FAILED)) {
         gust_iostream_close(s);
-    } else if (gust__ws_parser_of(ws)->open) {
+    } else if (gust__ws_parser_of(ws)->open && !holds_peer_back(ws)) {
         fail(ws, GUST_WEBSOCKET_CLOSE_POLICY, "unfinished message");
-    } else if (is(ws, GUST__WS_PING_SENT) && !is(ws, GUST__WS_PAUSED)) {
-        gust_iostream_close_with(s, GUST_ETIMEDOUT); /* the peer is gone: 1006 */
     } else {
-        send_keepalive(ws);
+        on_silence(ws);
     }
 }
 
 /* ---- What the stream tells ------------------------------------------------------------ */
 
+/* The peer's side of TCP has ended. What it sent before is still to be looked at
+ * where we are paused; this is called again then. */
 static void on_eof(gust_iostream *s, void *user)
 {
-    (void)user;
-    gust_iostream_close_with(s, GUST_EOF);
-}
-
-static void on_drain(gust_iostream *s, void *user)
-{
-    (void)s;
     gust_websocket *ws = user;
-    if (ws->extra != NULL && ws->extra->pong_waits) {
-        ws->extra->pong_waits = false;
-        send_pong(ws, gust_str_make(ws->extra->pong, ws->extra->pong_len));
-    }
-    if (ws->cls->on_drain != NULL && gust_websocket_is_open(ws)) {
-        ws->cls->on_drain(ws);
+    if (is(ws, GUST__WS_SENT_CLOSE | GUST__WS_GOT_CLOSE | GUST__WS_FAILED)) {
+        gust_iostream_close_after_flush(s);
+    } else if (!holds_peer_back(ws) || gust_iostream_buffered(s) == 0) {
+        gust_iostream_close_with(s, GUST_EOF);
     }
 }
 
 static void on_close(gust_iostream *s, int status, void *user)
 {
-    (void)status;
+    (void)s, (void)status;
     gust_websocket *ws = user;
-    struct ws_loop *wl = loop_of(gust_iostream_loop(s));
     if (ws->close_code == 0) {
         ws->close_code = GUST_WEBSOCKET_CLOSE_ABNORMAL;
     }
@@ -481,42 +614,55 @@ static void on_close(gust_iostream *s, int status, void *user)
     if (ws->cls->on_close != NULL) {
         ws->cls->on_close(ws);
     }
-    gust_list_remove(&ws->link);
-    if (wl != NULL) {
-        wl->count--;
-    }
-    gust__ws_assembler_free(&ws->assembler);
-    if (ws->extra != NULL) {
-        gust_free((void *)(uintptr_t)ws->extra->subprotocol.ptr);
-        gust__free(ws->extra);
-    }
-    gust__free(ws);
+    gust__ws_free(ws);
 }
 
 static const gust_iostream_callbacks callbacks = {.name = "websocket",
                                                   .reader = reader,
                                                   .on_eof = on_eof,
-                                                  .on_drain = on_drain,
                                                   .on_timeout = on_timeout,
                                                   .on_close = on_close};
 
 /* ---- Beginning -------------------------------------------------------------------------- */
 
-/* The first ping of each connection comes at a moment of its own, so that those
- * of 100,000 connections made together do not. */
+/* splitmix64 */
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* The first ping of each connection comes at a moment of its own in the second
+ * half of the interval, so that those of 100,000 connections made together do
+ * not. */
 static gust_time first_silence(const gust_websocket *ws, struct ws_loop *wl)
 {
     gust_time interval = or_default(ws->cls->ping_interval, GUST_DEFAULT_WS_PING_INTERVAL);
     if (interval <= 0) {
         return interval;
     }
-    wl->random = wl->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return interval / 2 + (gust_time)((wl->random >> 33) % (uint64_t)(interval / 2 + 1));
+    gust_time half = interval / 2;
+    return interval - half + (gust_time)(next_random(&wl->random) % (uint64_t)(half + 1));
 }
 
-int gust__ws_new(gust_iostream *s, const gust_websocket_class *cls, gust_websocket **out_ws)
+static int copy_subprotocol(gust_websocket *ws, gust_str subprotocol)
 {
-    struct ws_loop *wl = loop_of(gust_iostream_loop(s));
+    struct gust__ws_extra *extra = gust__ws_extra_get(ws);
+    char *copy = extra != NULL ? gust__malloc(subprotocol.len) : NULL;
+    if (copy == NULL) {
+        return -ENOMEM;
+    }
+    memcpy(copy, subprotocol.ptr, subprotocol.len);
+    extra->subprotocol = gust_str_make(copy, subprotocol.len);
+    return 0;
+}
+
+int gust__ws_new(gust_ioloop *loop, const gust_websocket_class *cls, gust_str subprotocol,
+                 gust_websocket **out_ws)
+{
+    struct ws_loop *wl = loop_of(loop);
     size_t size = cls->instance_size > sizeof(gust_websocket) ? cls->instance_size
                                                               : sizeof(gust_websocket);
     gust_websocket *ws = wl != NULL ? gust__calloc(1, size) : NULL;
@@ -524,25 +670,42 @@ int gust__ws_new(gust_iostream *s, const gust_websocket_class *cls, gust_websock
         return -ENOMEM;
     }
     ws->cls = cls;
-    ws->s = s;
+    gust_list_init(&ws->link);
     gust__ws_parser_init(gust__ws_parser_of(ws), GUST__WS_SERVER);
-    gust_list_push(&wl->all, &ws->link);
-    wl->count++;
+    if (subprotocol.len > 0 && copy_subprotocol(ws, subprotocol) != 0) {
+        gust__ws_free(ws);
+        return -ENOMEM;
+    }
     *out_ws = ws;
     return 0;
 }
 
-/* The stream is ours: listen to it, and tell the class. */
-void gust__ws_open(gust_websocket *ws, gust_handler *h)
+void gust__ws_free(gust_websocket *ws)
 {
-    struct ws_loop *wl = loop_of(gust_iostream_loop(ws->s));
-    int code = gust_iostream_set_callbacks(ws->s, &callbacks, ws);
+    if (!gust_list_is_empty(&ws->link)) {
+        gust_list_remove(&ws->link);
+        loop_of(gust_iostream_loop(ws->s))->count--;
+    }
+    gust__ws_assembler_free(&ws->assembler);
+    if (ws->extra != NULL) {
+        gust__free((void *)(uintptr_t)ws->extra->subprotocol.ptr);
+        gust__free(ws->extra);
+    }
+    gust__free(ws);
+}
+
+/* The stream is ours: listen to it, and tell the class. */
+void gust__ws_open(gust_websocket *ws, gust_iostream *s, gust_handler *h)
+{
+    struct ws_loop *wl = loop_of(gust_iostream_loop(s));
+    ws->s = s;
+    gust_list_push(&wl->all, &ws->link);
+    wl->count++;
+    int code = gust_iostream_set_callbacks(s, &callbacks, ws);
     if (code != 0) {
-        gust_iostream_close_with(ws->s, code);
+        gust_iostream_close_with(s, code);
     }
-    if (wl != NULL) {
-        deadline_in(ws, first_silence(ws, wl));
-    }
+    deadline_in(ws, first_silence(ws, wl));
     if (ws->cls->open != NULL) {
         set(ws, GUST__WS_CALLING);
         after_call(ws, ws->cls->open(ws, h), "open");
@@ -571,8 +734,7 @@ size_t gust_websocket_close_all(gust_ioloop *loop, int code, gust_str reason)
     size_t count = 0;
     for (gust_list *l = wl != NULL ? wl->all.next : NULL; l != NULL && l != &wl->all; l = l->next) {
         gust_websocket *ws = GUST_CONTAINER_OF(l, gust_websocket, link);
-        if (gust_websocket_is_open(ws)) {
-            (void)gust_websocket_close(ws, code, reason);
+        if (gust_websocket_is_open(ws) && gust_websocket_close(ws, code, reason) == 0) {
             count++;
         }
     }

@@ -16,13 +16,15 @@
  *
  * Lifetime: an instance is a struct that begins with gust_websocket. It is
  * valid from open until on_close has returned, and freed then. Each open is
- * followed by exactly one on_close, whoever closes and however.
+ * followed by exactly one on_close, whoever closes and however. What is open
+ * when the loop is closed ends then: what on_close needs is freed later, between
+ * gust_ioloop_close() and gust_ioloop_free().
  *
  * No function here calls back into the program before it has returned.
  *
  * Limits: messages of 10 MiB, an outgoing queue of 1 MiB, a ping after 60 s of
- * silence and the end after 60 s more; each can be set in the class. Text is
- * checked to be UTF-8 as it arrives. Protocol errors close the connection with
+ * silence and the end after 60 s more; each can be set in the class. A message
+ * that has begun must make progress every 60 s. Text is checked to be UTF-8 as it arrives. Protocol errors close the connection with
  * the code that the RFC gives them.
  *
  * Thread: the loop's. Source: tornado.websocket.WebSocketHandler. */
@@ -72,8 +74,8 @@ enum gust_websocket_when_full {
  * on_message       a whole message, lent. Returns as open; while it is pending
  *                  no other message is delivered, pings are still answered
  * on_ping, on_pong the payload, lent; the pong to a ping was sent already
- * on_drain         the outgoing queue was above the high-water mark and is empty
- *                  enough again
+ * on_drain         a call has returned GUST_BACKPRESSURE, and now the outgoing queue
+ *                  is at a sixteenth of max_write_buffer, or below
  * on_close         the end; gust_websocket_close_code() says why */
 struct gust_websocket_class {
     const char *name;
@@ -90,11 +92,11 @@ struct gust_websocket_class {
     void (*on_drain)(gust_websocket *ws);
     void (*on_close)(gust_websocket *ws);
     uint64_t max_message_size; /* bytes of a message; 0: 10 MiB */
-    size_t max_write_buffer;   /* bytes queued; 0: 1 MiB */
+    size_t max_write_buffer;   /* bytes queued; 0: 1 MiB. Above a quarter: GUST_BACKPRESSURE */
     enum gust_websocket_when_full when_full;
     gust_time ping_interval; /* of silence before a ping; 0: 60 s; -1: no pings */
-    gust_time ping_timeout;  /* after it, without a byte: the end; 0: 60 s */
-    gust_time close_timeout; /* for the peer's Close after ours; 0: 5 s */
+    gust_time ping_timeout;  /* after it, without a byte: the end; 0: 60 s; -1: just pings */
+    gust_time close_timeout; /* for the peer's Close after ours, and then its end; 0: 5 s */
 };
 
 /* An instance. Members are the library's; a class with state of its own embeds
@@ -130,16 +132,21 @@ extern const gust_handler_class gust_websocket_handler;
  * that runs ends, together with all else that was written.
  *
  * type  GUST_WEBSOCKET_TEXT (UTF-8; checked in debug builds only) or _BINARY
- * Returns 0; GUST_BACKPRESSURE: it was queued and the queue is above the
- * high-water mark; GUST_EDROPPED: it was not queued, see when_full;
- * GUST_ECLOSED once either side has begun to close; -EINVAL; -ENOMEM. */
+ * Returns 0
+ *   GUST_BACKPRESSURE  it was queued; wait for on_drain before the next one
+ *   GUST_EDROPPED      max_write_buffer would be passed: not queued, see when_full.
+ *                      An empty queue takes one message of any size
+ *   GUST_ETOOBIG       larger than the stream's own max_write_buffer_size (16 MiB)
+ *   GUST_ECLOSED       either side has begun to close
+ *   -EINVAL; -ENOMEM: not queued; GUST_EUTF8 in debug builds */
 int gust_websocket_write_message(gust_websocket *ws, gust_str message,
                                  enum gust_websocket_opcode type);
 
 /* A message for many: framed once, its bytes shared by all queues. */
 typedef struct gust_websocket_message gust_websocket_message;
 
-/* Make one, with one reference, the caller's. Returns 0, -EINVAL, -ENOMEM. */
+/* Make one, with one reference, the caller's. Returns 0, -EINVAL, -ENOMEM;
+ * GUST_EUTF8 in debug builds. */
 int gust_websocket_message_new(gust_str message, enum gust_websocket_opcode type,
                                gust_websocket_message **out_message);
 gust_websocket_message *gust_websocket_message_ref(gust_websocket_message *message);
@@ -149,7 +156,8 @@ void gust_websocket_message_unref(gust_websocket_message *message); /* NULL is a
  * gust_websocket_write_message(). */
 int gust_websocket_write_prepared(gust_websocket *ws, gust_websocket_message *message);
 
-/* Send a ping with up to 125 bytes. Returns 0, -EINVAL, GUST_ECLOSED, -ENOMEM. */
+/* Send a ping with up to 125 bytes. Returns 0, -EINVAL, GUST_ECLOSED, -ENOMEM;
+ * GUST_EDROPPED where the queue is full: it would measure nothing. */
 int gust_websocket_ping(gust_websocket *ws, gust_str data);
 
 /* Bytes that wait to be sent. */
@@ -158,7 +166,8 @@ size_t gust_websocket_buffered(const gust_websocket *ws);
 /* ---- Reading ------------------------------------------------------------- */
 
 /* Deliver no messages for a while; pings are answered until a message comes,
- * then the kernel holds the peer back. And go on, never inside the call. */
+ * then the kernel holds the peer back, and its silence is not counted. And go
+ * on, never inside the call: also after a callback that was pending. */
 void gust_websocket_pause(gust_websocket *ws);
 void gust_websocket_resume(gust_websocket *ws);
 
@@ -170,6 +179,8 @@ void gust_websocket_resume(gust_websocket *ws);
  * code    a code that may be sent (see websocket_codes.h), or 0: none, or 1000
  *         where there is a reason
  * reason  UTF-8, at most 123 bytes
+ * Messages that come before the peer's Close are still delivered, while paused
+ * they are dropped.
  * Returns 0, also when it is closing already; -EINVAL; GUST_EUTF8. */
 int gust_websocket_close(gust_websocket *ws, int code, gust_str reason);
 
