@@ -32,8 +32,8 @@ include $(B)/rules.mk
 INCLUDES = -I$(B)/include -I.
 COMPILE = $(CC) -std=c11 $(FEATURES) $(WARN) $(WERROR) $(OPT) $(HARDEN) $(SAN) $(LTO) \
           -ffunction-sections -fdata-sections $(INCLUDES) -MMD -MP $(CFLAGS) -c
-LINKER = $(CC) $(OPT) $(SAN) $(LINK) $(LDFLAGS)
-LTO_LINKER = $(LINKER) $(LTO)
+LINKER = $(CC) $(OPT) $(SAN) $(LINK) -fno-lto $(LDFLAGS)
+LTO_LINKER = $(CC) $(OPT) $(SAN) $(LINK) $(LTO) $(LDFLAGS)
 JOBS != getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2
 QUIET != case "$(MAKE_VERSION)" in *.*) echo -s --no-print-directory ;; *) echo -s ;; esac
 REMAKE = $(MAKE) $(QUIET)

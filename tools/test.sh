@@ -65,7 +65,7 @@ if [ "${1:-}" = --using ]; then
     shift 2
 fi
 for program; do
-    if [ -n "$symbol" ] && ! nm "$program" | grep -q " T $symbol\$"; then
+    if [ -n "$symbol" ] && ! nm "$program" | grep -q " [Tt] $symbol\$"; then
         continue
     fi
     run "$program" || break
