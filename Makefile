@@ -188,10 +188,13 @@ bench:
 
 # --- installing ------------------------------------------------------------------------
 
+# What gcc needs for whole programs is good for the very same gcc only: it stays behind.
+PLAIN = objcopy -R '.gnu.lto_*' -R '.gnu.debuglto_*' -N __gnu_lto_slim
 install: lib
 	@mkdir -p $(DESTDIR)$(PREFIX)/include/gust $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	cp -L $(B)/include/gust/*.h $(DESTDIR)$(PREFIX)/include/gust/
-	cp $(B)/libgust.a $(DESTDIR)$(PREFIX)/lib/
+	$(PLAIN) $(B)/libgust.a $(DESTDIR)$(PREFIX)/lib/libgust.a 2>/dev/null || \
+	    cp $(B)/libgust.a $(DESTDIR)$(PREFIX)/lib/
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' gust.pc.in \
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/gust.pc
 
