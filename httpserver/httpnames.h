@@ -7,9 +7,10 @@
  * text. The numbers may change from one version of the library to the next:
  * they are not for storing.
  *
- * The spelling given here is the one that a header map prints: each word
- * begins with a capital, as Tornado writes it ("Etag", "Sec-Websocket-Key").
- * Names compare without case everywhere (RFC 9110 5.1).
+ * The spelling given here is Tornado's, where each word begins with a capital
+ * ("Etag", "Sec-Websocket-Key"). What a peer sent and what a program sets keep
+ * the spelling that they came with. Names compare without case everywhere
+ * (RFC 9110 5.1).
  *
  * Thread: any; all tables are constant. */
 #ifndef GUST_HTTPNAMES_H

@@ -13,8 +13,8 @@
  *                           streamed: gust_request_body())
  *     on_connection_close   instead of finish, or any time after it while the
  *                           response is not finished: the peer is gone
- * The response is written any time from headers_received on, and ended by
- * gust_request_finish(), which every request needs exactly once, also after
+ * The response is written any time from headers_received on, and ended, exactly
+ * once, by gust_request_respond() or gust_request_finish(), also after
  * on_connection_close: until then the request and its arena live. The next
  * request of the connection is read when this one's response is finished.
  *
@@ -87,13 +87,14 @@ typedef struct gust_http_delegate {
 #define GUST_PENDING 1
 
 /* Options; 0 in a member means its default (limits.h); -1 switches a time off.
- * Copied by gust_httpserver_new(). */
+ * Copied by gust_httpserver_new(), but for the texts, which must live as long as
+ * the server. */
 typedef struct gust_httpserver_options {
     gust_tcpserver_options tcp;         /* connections, buffers, accepting */
     bool no_keep_alive;                 /* close after each response */
     bool no_server_header;              /* do not send Server */
     bool no_half_open;                  /* a peer that ends its side is gone */
-    const char *server_header;          /* instead of "Gust/<version>"; borrowed */
+    const char *server_header;          /* instead of "Gust/<version>"; at most 128 bytes */
     const char *protocol;               /* "https" behind a TLS proxy; NULL: "http" */
     size_t chunk_size;                  /* largest piece for data_received, 64 KiB */
     size_t max_header_size;             /* start line and fields; 431 */
@@ -125,7 +126,9 @@ int gust_httpserver_add_socket(gust_httpserver *server, int fd);
 
 /* Serve HTTP on a stream that is there already (of another transport, or one
  * end of gust_iostream_pair()). addr may be NULL. The stream must have no
- * callbacks; its options, write_timeout among them, are its own. Returns 0, -ENOMEM, GUST_ECLOSED. */
+ * callbacks and no read pending; its options, write_timeout among them, are its
+ * own. Returns 0, -ENOMEM, -EBUSY, GUST_ECLOSED, -errno of the poller: the stream
+ * is then still the caller's. */
 int gust_httpserver_serve(gust_httpserver *server, gust_iostream *s, const gust_addr *addr);
 
 /* Stop accepting. Connections go on. Harmless twice. */
@@ -139,6 +142,7 @@ typedef void gust_shutdown_fn(gust_httpserver *server, size_t aborted, void *use
 /* Stop gracefully: accept no more, close idle connections, let running requests
  * end (with Connection: close), and when none is left or `grace` has passed
  * abort the rest and call fn, from the loop, with the number aborted.
+ * Connections that were detached (WebSockets) are not waited for.
  *
  * grace  0: the default of limits.h
  * Returns 0, -EBUSY when a shutdown runs already, -ENOMEM. */
@@ -165,9 +169,9 @@ gust_str gust_request_uri(const gust_request *req);           /* the target as r
 gust_str gust_request_path(const gust_request *req);          /* still percent-encoded */
 gust_str gust_request_query(const gust_request *req);         /* behind the first '?', undecoded */
 int gust_request_version_minor(const gust_request *req);      /* 0 or 1: HTTP/1.0, HTTP/1.1 */
-gust_str gust_request_host(const gust_request *req);          /* as received */
+gust_str gust_request_host(const gust_request *req);          /* as received; none: 127.0.0.1 */
 gust_str gust_request_host_name(const gust_request *req);     /* lower case, without the port */
-gust_str gust_request_protocol(const gust_request *req);      /* "http" or "https" */
+gust_str gust_request_protocol(const gust_request *req);      /* options.protocol, or "http" */
 bool gust_request_wants_upgrade(const gust_request *req);     /* 1.1, upgrade, no body */
 bool gust_request_has_body(const gust_request *req);          /* announced by the head */
 int64_t gust_request_content_length(const gust_request *req); /* -1: none, or chunked */
@@ -185,20 +189,20 @@ gust_str gust_request_header_joined(gust_request *req, enum gust_http_name id);
 bool gust_request_header_at(const gust_request *req, size_t i, gust_str *out_name,
                             gust_str *out_value);
 
-/* The body, whole, where it was buffered; valid from finish on. */
+/* The body, whole, where it was buffered; valid from finish on. Empty where there
+ * is none or it was streamed. */
 gust_str gust_request_body(const gust_request *req);
 
 /* Trailer fields of a chunked body: false past the end. */
 bool gust_request_trailer_at(const gust_request *req, size_t i, gust_str *out_name,
                              gust_str *out_value);
 
-/* Seconds from the parsed head to now, or to the end of the response, as
- * gust_time. */
+/* The time from the parsed head to now, or to the end of the response. */
 gust_time gust_request_time(const gust_request *req);
 
 gust_ioloop *gust_request_loop(const gust_request *req);
 gust_httpserver *gust_request_server(const gust_request *req); /* NULL once it was freed */
-const void *gust_request_connection(const gust_request *req);
+const void *gust_request_connection(const gust_request *req);  /* NULL once it has ended */
 
 /* Memory that lives as long as the request. Allocating makes no malloc until a
  * few KiB are used. */
@@ -230,7 +234,8 @@ void gust_request_resume(gust_request *req);
  * are added; those that stand in `headers` are taken from there. A
  * Content-Length of the caller's must be digits, must stand there once, and is
  * held to what follows; 1xx and 204, which may have none, leave it out. A
- * Connection of the caller's that names close ends the connection. */
+ * Connection of the caller's that names close ends the connection. A
+ * Transfer-Encoding is refused (GUST_EHEADER). */
 typedef struct gust_response {
     int status;                          /* 100 .. 999 */
     gust_str reason;                     /* empty: the standard phrase */
@@ -241,8 +246,8 @@ typedef struct gust_response {
 } gust_response;
 
 /* Answer with a whole response in one write: head and body (copied), then
- * finish. Content-Length is added, except with 1xx, 204 and 304, whose body
- * must be empty; a body for HEAD is counted and not sent.
+ * finish. The status is 200 or more. Content-Length is added, except with 204 and
+ * 304, whose body must be empty; a body for HEAD is counted and not sent.
  *
  * Returns 0; GUST_ESTATE when a head was sent or the request is finished;
  * GUST_EHEADER, GUST_ELENGTH, -EINVAL for what can't be sent (nothing was sent
@@ -251,8 +256,8 @@ typedef struct gust_response {
  * connection that is gone it finishes and returns 0. */
 int gust_request_respond(gust_request *req, const gust_response *response, gust_str body);
 
-/* The same with a body that becomes the request's: free_fn(free_user) is
- * called exactly once when it is sent or dropped, also on failure. */
+/* The same with a body that becomes the request's: free_fn(free_user), which is
+ * not NULL, is called exactly once when it is sent or dropped, also on failure. */
 int gust_request_respond_adopt(gust_request *req, const gust_response *response, gust_str body,
                                void (*free_fn)(void *free_user), void *free_user);
 
@@ -292,8 +297,10 @@ void gust_request_set_close(gust_request *req);
 
 /* Take the stream out of HTTP, for a protocol that was upgraded to. Whatever
  * was written goes out first; bytes behind the request's head are offered to
- * the callbacks that the caller gives the stream. The request is finished.
- * Returns 0, GUST_ECLOSED, GUST_ESTATE while a body is being read. */
+ * the callbacks that the caller gives the stream. The request is finished. The
+ * stream still counts for max_connections.
+ * Returns 0, GUST_ECLOSED, GUST_ESTATE while a body is being read or after the
+ * end. */
 int gust_request_detach(gust_request *req, gust_iostream **out_s);
 
 #ifdef __cplusplus

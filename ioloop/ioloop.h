@@ -28,7 +28,9 @@
  *
  * Thread: a loop belongs to the thread that runs it. Functions marked "any
  * thread" may be called from others; all the rest answer GUST_ETHREAD where
- * they return a code and the caller is on another thread while the loop runs.
+ * they return a code and the caller is on another thread while the loop runs
+ * (run, start and close: GUST_ESTATE). Codes for NULL where a function is asked
+ * for (-EINVAL) and for the wrong thread are not repeated below.
  *
  * Source: tornado.ioloop. */
 #ifndef GUST_IOLOOP_H
@@ -83,7 +85,8 @@ int gust_ioloop_new(const gust_ioloop_options *options, gust_ioloop **out_loop);
  * and so is a forked child: what the parent watches stays. */
 int gust_ioloop_close(gust_ioloop *loop, bool all_fds);
 
-/* Close the loop if it is open, and free it. NULL is allowed. */
+/* Close the loop if it is open, and free it. NULL is allowed. From within the
+ * loop nothing happens at all. Periodics and servers are freed before it. */
 void gust_ioloop_free(gust_ioloop *loop);
 
 /* The loop that runs on this thread, or else the one that was made current;
@@ -116,8 +119,9 @@ int gust_ioloop_run(gust_ioloop *loop, enum gust_run_mode mode);
  * Any thread. */
 void gust_ioloop_stop(gust_ioloop *loop);
 
-/* The time of the current iteration on the loop's clock: read once after each
- * wait, so it costs a load. */
+/* The time of the current iteration on the loop's clock: read when a run begins
+ * and once after each wait, so it costs a load. While the loop does not run it
+ * stands still. */
 gust_time gust_ioloop_now(const gust_ioloop *loop);
 
 /* The loop's clock, read now; and the wall clock, nanoseconds since 1970 UTC.
@@ -125,7 +129,7 @@ gust_time gust_ioloop_now(const gust_ioloop *loop);
 gust_time gust_ioloop_time(const gust_ioloop *loop);
 gust_time gust_ioloop_wall_time(const gust_ioloop *loop);
 
-/* The kernel seam, and the poller's name. */
+/* The kernel seam, and the poller's name ("closed" after close). */
 const gust_sys *gust_ioloop_sys(const gust_ioloop *loop);
 const char *gust_ioloop_poller_name(const gust_ioloop *loop);
 
@@ -278,8 +282,8 @@ void gust_ioloop_remove_signal(gust_ioloop *loop, int signo);
  * when the loop is closed, newest first: what init asked for goes after it.
  *
  * key  static; compared by address
- * Returns 0, -ENOMEM, or what init returned. Cost: a walk over the keys of
- * this loop, so keep the pointer. */
+ * Returns 0, -ENOMEM, GUST_ECLOSED, or what init returned. Cost: a walk over the
+ * keys of this loop, so keep the pointer. */
 typedef struct gust_local_key {
     size_t size;
     int (*init)(gust_ioloop *loop, void *block);    /* may be NULL */

@@ -5,6 +5,8 @@
  * jitter each period is drawn anew from period * (1 - jitter/2 ..
  * 1 + jitter/2), so that many processes do not fire together.
  *
+ * Free it before its loop.
+ *
  * Thread: the loop's. Source: tornado.ioloop.PeriodicCallback. */
 #ifndef GUST_PERIODIC_H
 #define GUST_PERIODIC_H
@@ -31,7 +33,8 @@ int gust_periodic_new(gust_ioloop *loop, gust_time period, double jitter, gust_p
 /* Stop it and free it; allowed inside fn. NULL is allowed. */
 void gust_periodic_free(gust_periodic *periodic);
 
-/* Begin; nothing happens when it runs already. Returns 0 or -ENOMEM. */
+/* Begin; nothing happens when it runs already. Returns 0, -ENOMEM, GUST_ECLOSED
+ * after the loop was closed. */
 int gust_periodic_start(gust_periodic *periodic);
 
 /* End; no call comes any more. Allowed inside fn. */

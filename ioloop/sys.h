@@ -8,7 +8,8 @@
  * Each function has the contract of the call that it is named after, except
  * that a failure is returned as -errno instead of being left in errno, and that
  * `sys` comes first, so that a double can keep its state behind the table.
- * A double must fill every member.
+ * A double must fill every member; the real functions don't look at `sys`, so
+ * a copy of the real table, changed in places, is a double too.
  *
  * Thread: a table is used by the threads of the loops that it was given to. */
 #ifndef GUST_SYS_H
@@ -30,7 +31,7 @@ struct gust_poller;
 struct gust_poll_event;
 
 struct gust_sys {
-    /* read(2), readv(2), write(2), writev(2): for descriptors that are no sockets */
+    /* read(2), write(2), writev(2): for descriptors that are no sockets */
     ssize_t (*read)(const gust_sys *sys, int fd, void *buf, size_t n);
     ssize_t (*write)(const gust_sys *sys, int fd, const void *buf, size_t n);
     ssize_t (*writev)(const gust_sys *sys, int fd, const struct iovec *iov, int n);
@@ -44,8 +45,8 @@ struct gust_sys {
     /* sendfile(2) from `file` at *offset, which is moved on */
     ssize_t (*sendfile)(const gust_sys *sys, int fd, int file, off_t *offset, size_t n);
 
-    /* socket(2), accept(2) and pipe-like descriptors come out non-blocking and
-     * close-on-exec */
+    /* socket(2) and accept(2), whose descriptors come out non-blocking and
+     * close-on-exec; connect(2), shutdown(2), close(2) */
     int (*socket)(const gust_sys *sys, int family, int type, int protocol);
     int (*accept)(const gust_sys *sys, int fd, struct sockaddr *addr, socklen_t *len);
     int (*connect)(const gust_sys *sys, int fd, const struct sockaddr *addr, socklen_t len);

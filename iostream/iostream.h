@@ -69,7 +69,8 @@ typedef size_t gust_reader_fn(gust_iostream *s, gust_str data, void *user);
 /* What a protocol hears of its stream. Static: the table is not copied, so
  * that a stream costs one pointer for all. NULL members have the default named.
  *
- * reader      offered the bytes; NULL: nobody reads, they wait in the kernel
+ * reader      offered the bytes; NULL: nobody reads, they wait in the kernel,
+ *             and with them the news that the peer has ended
  * on_eof      the peer has ended its side, and what it sent before was offered.
  *             While paused it is called as soon as the end is seen, and again
  *             after resume, when what was kept has been offered. NULL: the
@@ -88,15 +89,15 @@ typedef struct gust_iostream_callbacks {
     void (*on_close)(gust_iostream *s, int status, void *user);
 } gust_iostream_callbacks;
 
-/* Limits. 0 in a member means its default (limits.h). Not copied: must live as
- * long as the streams that use it. */
+/* Limits. 0 in a member means its default (limits.h), but for write_timeout,
+ * where it means none. Not copied: must live as long as the streams that use it. */
 typedef struct gust_iostream_options {
     size_t max_buffer_size;       /* bytes kept for a reader that does not take them */
     size_t read_chunk_size;       /* most bytes of one read, at most 64 KiB */
     size_t max_write_buffer_size; /* bytes queued for writing: more is refused */
     size_t write_high_water;      /* above it gust_iostream_is_congested() */
     size_t write_low_water;       /* at or below it on_drain is called */
-    gust_time write_timeout;      /* without progress of queued bytes; then -ETIMEDOUT's close */
+    gust_time write_timeout;      /* queued bytes without progress: closed, GUST_ETIMEDOUT */
 } gust_iostream_options;
 
 /* ---- Life ------------------------------------------------------------- */
@@ -106,14 +107,16 @@ typedef struct gust_iostream_options {
  * fd       becomes the stream's and is made non-blocking; on failure it stays
  *          the caller's
  * options  NULL for the defaults
- * Returns 0, -ENOMEM, -errno of the poller. */
+ * Nothing is read, and the peer's end not noticed, before callbacks with a
+ * reader, a read or a close callback is set.
+ * Returns 0, -ENOMEM, -errno of fcntl(2), GUST_ECLOSED for a closed loop. */
 int gust_iostream_new(gust_ioloop *loop, int fd, const gust_iostream_options *options,
                       gust_iostream **out_s);
 
 /* Two streams that are connected to each other by memory, no socket: for tests
  * and for protocols inside one process. What is written to one can be read
- * from the other an iteration later.
- * Returns 0 or -ENOMEM. */
+ * from the other an iteration later; 64 KiB at most lie between them.
+ * Returns 0, -ENOMEM, GUST_ECLOSED for a closed loop. */
 int gust_iostream_pair(gust_ioloop *loop, const gust_iostream_options *options,
                        gust_iostream **out_a, gust_iostream **out_b);
 
@@ -122,7 +125,7 @@ int gust_iostream_pair(gust_ioloop *loop, const gust_iostream_options *options,
 gust_iostream *gust_iostream_ref(gust_iostream *s);
 void gust_iostream_unref(gust_iostream *s);
 
-/* Use these callbacks from now on. Reading begins.
+/* Use these callbacks from now on. With a reader, reading begins.
  *
  * callbacks  static; NULL: none
  * Returns 0, GUST_ECLOSED, -EBUSY while a read verb is pending, -errno of the
@@ -135,32 +138,33 @@ int gust_iostream_set_callbacks(gust_iostream *s, const gust_iostream_callbacks 
  * close callback follows, all posted. Harmless on a closed stream. */
 void gust_iostream_close(gust_iostream *s);
 
-/* The same with a reason, which on_close is told: a negative code. */
+/* The same with a reason, a negative code, which on_close is told and the
+ * pending operations too. */
 void gust_iostream_close_with(gust_iostream *s, int status);
 
-/* Write what is queued, then close. Nothing is read any more. With a
- * deadline set (or write_timeout) a peer that does not read can't delay it for
- * ever. */
+/* Write what is queued, then close. Nothing is read or taken for writing any
+ * more. With a deadline set (or write_timeout) a peer that does not read can't
+ * delay it for ever. */
 void gust_iostream_close_after_flush(gust_iostream *s);
 
 /* Write what is queued, then send the peer an end of stream (shutdown(2) of
  * our side). Reading goes on; later writes answer GUST_ESTATE.
- * Returns 0 or GUST_ECLOSED. */
+ * Returns 0, GUST_ECLOSED, -ENOMEM. */
 int gust_iostream_shutdown_write(gust_iostream *s);
 
 /* ---- Questions -------------------------------------------------------- */
 
 bool gust_iostream_is_closed(const gust_iostream *s);
-bool gust_iostream_is_reading(const gust_iostream *s); /* a verb or reader waits for bytes */
-bool gust_iostream_is_writing(const gust_iostream *s); /* output is queued */
-bool gust_iostream_is_eof(const gust_iostream *s);     /* the peer has ended its side */
-bool gust_iostream_is_congested(const gust_iostream *s);
+bool gust_iostream_is_reading(const gust_iostream *s);   /* a verb or reader waits for bytes */
+bool gust_iostream_is_writing(const gust_iostream *s);   /* output is queued */
+bool gust_iostream_is_eof(const gust_iostream *s);       /* the peer has ended its side */
+bool gust_iostream_is_congested(const gust_iostream *s); /* above high water, not yet drained */
 
 /* Why it was closed, as on_close is told; 0 while open. */
 int gust_iostream_error(const gust_iostream *s);
 
-/* The same in words, with what the transport adds. Borrowed until the next
- * call on s. */
+/* The same in words; while it is open, what the transport has to say. Borrowed
+ * until the next call on s. */
 const char *gust_iostream_error_text(const gust_iostream *s);
 
 gust_ioloop *gust_iostream_loop(const gust_iostream *s);
@@ -172,8 +176,9 @@ void *gust_iostream_user(const gust_iostream *s);              /* of set_callbac
 
 /* ---- Reading ---------------------------------------------------------- */
 
-/* Stop offering bytes; what comes is left to the kernel, which holds the peer
- * back. The end of the stream is still noticed. Costs nothing until bytes come. */
+/* Stop offering bytes; but for one read's worth, what comes is left to the
+ * kernel, which holds the peer back. The end of the stream is still noticed
+ * where no bytes come before it. Costs nothing until bytes come. */
 void gust_iostream_pause(gust_iostream *s);
 
 /* Offer bytes again, those kept first, never inside this call (inside the
@@ -197,10 +202,13 @@ typedef void gust_read_fn(gust_iostream *s, int status, gust_str data, void *use
  *
  * In fn: status 0 and `data` = the bytes up to and including delim, lent
  * until fn returns. Otherwise data is empty and status is
- *   GUST_EUNSATISFIABLE  max_bytes seen without delim; the stream is closed
- *   GUST_EOF             peer ended first; what had come stays readable
- *   GUST_ECANCELED       gust_iostream_close() came first
- *   -errno               as read(2); gust_iostream_error_text() says more
+ *   GUST_EUNSATISFIABLE  more than max_bytes without delim; the stream is closed
+ *   GUST_EBUFFERFULL     more than max_buffer_size bytes; the stream is closed
+ *   GUST_EOF             peer ended first; what had come stays readable until
+ *                        the close callback has returned, or while s is held
+ *   GUST_ETIMEDOUT       the deadline or write_timeout came first
+ *   GUST_ECANCELED       gust_iostream_close() or cancel_read() came first
+ *   -errno               as read(2), or of close_with()
  * Returns 0, or -EINVAL, -EBUSY, -ENOMEM, GUST_ECLOSED: fn is then not called.
  * A closed stream whose kept bytes satisfy the read still serves it.
  * Thread: the loop's. Cost: each byte is scanned once.
@@ -212,24 +220,28 @@ int gust_iostream_read_until(gust_iostream *s, gust_str delim, size_t max_bytes,
  * Larger than max_buffer_size: -EINVAL. Otherwise as read_until. */
 int gust_iostream_read_bytes(gust_iostream *s, size_t n, gust_read_fn *fn, void *user);
 
-/* Read at least one byte and at most n. Otherwise as read_bytes. */
+/* Read at least one byte and at most n, which may be any number. Otherwise as
+ * read_bytes. */
 int gust_iostream_read_partial(gust_iostream *s, size_t n, gust_read_fn *fn, void *user);
 
 /* Read n bytes into the caller's memory, which is the stream's until fn is
- * called. `data` in fn is what was filled of it. Not bound by max_buffer_size.
+ * called. `data` in fn is what was filled of it, after a failure as well. Not
+ * bound by max_buffer_size.
  *
  * partial  complete as soon as there is at least one byte */
 int gust_iostream_read_into(gust_iostream *s, void *buf, size_t n, bool partial, gust_read_fn *fn,
                             void *user);
 
 /* Read everything until the stream ends, in whichever way; status 0 after an
- * orderly end, else the error, with the bytes that came before it. More than
- * max_buffer_size bytes: GUST_EBUFFERFULL. Repeated on a closed stream it
- * yields no bytes. */
+ * orderly end or our own close, else the error, with the bytes that came before
+ * it. More than max_buffer_size bytes: GUST_EBUFFERFULL. Repeated on a closed
+ * stream it yields no bytes. */
 int gust_iostream_read_until_close(gust_iostream *s, gust_read_fn *fn, void *user);
 
-/* Take back the pending read. Its fn is called once more, with GUST_ECANCELED;
- * no byte is lost. Harmless where none is pending. */
+/* Take back the pending read. Its fn is called once more, with GUST_ECANCELED and
+ * no data, and until then no other read can begin (-EBUSY). No byte is lost, but
+ * for those that read_into has put into the caller's memory already. Harmless
+ * where none is pending. */
 void gust_iostream_cancel_read(gust_iostream *s);
 
 /* ---- Writing ---------------------------------------------------------- */
@@ -242,7 +254,8 @@ typedef void gust_write_fn(gust_iostream *s, int status, void *user);
  * before the loop waits again, together with all else that was written.
  *
  * fn   called once, never before this returns; NULL when nobody needs to know
- * Returns 0, GUST_ECLOSED, GUST_ESTATE after shutdown_write, GUST_EBUFFERFULL
+ * Returns 0, GUST_ECLOSED, GUST_ESTATE after shutdown_write or
+ * close_after_flush, GUST_EBUFFERFULL
  * when the queue would pass max_write_buffer_size (nothing is queued then and
  * the stream stays as it is), -ENOMEM. Writing is allowed before a pending
  * connect completes. */
@@ -251,22 +264,24 @@ int gust_iostream_write(gust_iostream *s, gust_str data, gust_write_fn *fn, void
 /* Write bytes without a copy: they must stay unchanged until fn is called. */
 int gust_iostream_write_borrowed(gust_iostream *s, gust_str data, gust_write_fn *fn, void *user);
 
-/* Write bytes that become the stream's: `free_fn(free_user)` is called when
- * they are sent or dropped, exactly once, also when this call fails. */
+/* Write bytes that become the stream's: `free_fn(free_user)`, which is not NULL,
+ * is called when they are sent or dropped, exactly once, also when this call
+ * fails (then, and for no bytes, before it returns). */
 int gust_iostream_write_adopt(gust_iostream *s, gust_str data, void (*free_fn)(void *free_user),
                               void *free_user);
 
 /* Write counted bytes: the stream holds a reference until they are sent. */
 int gust_iostream_write_shared(gust_iostream *s, gust_shared *shared);
 
-/* Room for n bytes at the end of the queue, to format into; n at most 2,048.
+/* Room for n bytes at the end of the queue, to format into; n from 1 to 2,048.
  * The room is lost with the next call on s, except commit, which queues the
  * first `used` bytes of it (used <= n).
  * Returns 0, or as gust_iostream_write(). */
 int gust_iostream_reserve(gust_iostream *s, size_t n, char **out_room);
 void gust_iostream_commit(gust_iostream *s, size_t used);
 
-/* Send what is queued now instead of later. */
+/* Hand to the kernel now, instead of later, what is queued and it takes.
+ * Completions still come from the loop. */
 void gust_iostream_flush(gust_iostream *s);
 
 /* ---- Connecting, time, options ---------------------------------------- */
@@ -277,14 +292,15 @@ typedef void gust_connect_fn(gust_iostream *s, int status, void *user);
  *
  * fn  called once: 0 when connected, before any read or write completes; else
  *     -errno (-ECONNREFUSED, ...) and the stream closes
- * Returns 0, -EBUSY, GUST_ECLOSED, -ENOMEM. An immediate refusal is told to fn
- * too, so there is one path for both. */
+ * Returns 0, -EBUSY while one is under way, GUST_ECLOSED, -ENOMEM, -EOPNOTSUPP
+ * for what is no socket. An immediate refusal is told to fn too, so there is one
+ * path for both. */
 int gust_iostream_connect(gust_iostream *s, const struct sockaddr *addr, socklen_t len,
                           gust_connect_fn *fn, void *user);
 
 /* Call on_timeout (or close) at `when` on the loop's clock; GUST_NEVER: not.
  * One deadline per stream: protocols move it from phase to phase. Moving it
- * later costs a store.
+ * later costs a store. It comes once: on_timeout may set another.
  * Returns 0, -ENOMEM, GUST_ECLOSED. */
 int gust_iostream_set_deadline(gust_iostream *s, gust_time when);
 
@@ -292,11 +308,13 @@ typedef void gust_stream_close_fn(gust_iostream *s, int status, void *user);
 
 /* For users of the verbs, who set no callbacks: call fn when the stream has
  * closed, after everything pending has failed. One slot; NULL clears it. On a
- * closed stream that is still held it is posted at once.
- * Returns 0 or -ENOMEM. */
+ * closed stream that is still held it is posted at once. From now on the peer's
+ * end is noticed also while no read is pending.
+ * Returns 0, -ENOMEM, -errno of the poller. */
 int gust_iostream_set_close_callback(gust_iostream *s, gust_stream_close_fn *fn, void *user);
 
-/* TCP_NODELAY; on by default for TCP. Ignored by other transports. */
+/* TCP_NODELAY; on by default, except for what was accepted from a listening
+ * socket of the program's own that has it off. Ignored by other transports. */
 void gust_iostream_set_nodelay(gust_iostream *s, bool on);
 
 /* ---- Transports ------------------------------------------------------- */
@@ -306,9 +324,9 @@ void gust_iostream_set_nodelay(gust_iostream *s, bool on);
  *
  * read      1.. bytes, 0 at the end of the stream, -EAGAIN when there are none
  * writev    1.. bytes, -EAGAIN when none can be taken
- * interest  the stream wants to be told of these events: call
- *           gust_iostream_ready() when one of them holds, from the loop, as
- *           long as it holds and is wanted. Returns 0 or -errno
+ * interest  the stream wants to be told of these events (READ, WRITE, both or
+ *           NONE): call gust_iostream_ready() when one of them holds, from the
+ *           loop, as long as it holds and is wanted. Returns 0 or -errno
  * shutdown  end our side of the stream; may be NULL
  * close     free the transport; the last call
  * fd        its descriptor or -1; may be NULL
@@ -325,7 +343,8 @@ typedef struct gust_iostream_transport {
 } gust_iostream_transport;
 
 /* Make a stream over a transport of your own, which it owns from now on.
- * Returns 0 or -ENOMEM (the transport stays the caller's). */
+ * Returns 0, -ENOMEM, GUST_ECLOSED for a closed loop (the transport then stays
+ * the caller's). */
 int gust_iostream_new_over(gust_ioloop *loop, const gust_iostream_transport *ops, void *transport,
                            const gust_iostream_options *options, gust_iostream **out_s);
 

@@ -42,14 +42,18 @@ typedef struct gust_bind_options {
     bool reuse_port; /* SO_REUSEPORT: several processes listen on one port */
 } gust_bind_options;
 
-/* Make listening sockets, one an address family.
+/* Make listening sockets: one for each address that `address` stands for.
  *
- * port      0: any free one, the same for all families
- * address   IP address or name; NULL or "": all interfaces
- * out_fds   room for `max` descriptors, which become the caller's
+ * port      0: any free one, the same for all
+ * address   IP address or name; NULL or "": all interfaces, IPv4 and IPv6
+ * options   NULL for the defaults
+ * out_fds   room for `max` descriptors, which become the caller's; addresses
+ *           beyond that are left out
  * out_count how many there are
- * Returns 0, or -errno of the call that failed, or GUST_ENOENT for a name that
- * does not resolve; nothing stays open then. Blocks while a name is resolved. */
+ * A family that this machine has not got is passed over while another works.
+ * Returns 0, or -EINVAL for a port that is none, -errno of the call that failed
+ * (-EADDRINUSE, -EACCES, ...), or GUST_ENOENT for a name that does not resolve;
+ * nothing stays open then. Blocks while a name is resolved. */
 int gust_bind_sockets(int port, const char *address, const gust_bind_options *options, int *out_fds,
                       size_t max, size_t *out_count);
 
@@ -69,8 +73,9 @@ bool gust_is_valid_ip(gust_str text);
 typedef struct gust_acceptor gust_acceptor;
 typedef void gust_accept_fn(gust_acceptor *acceptor, int fd, const gust_addr *addr, void *user);
 
-/* Accept from `fd`, which becomes the acceptor's.
+/* Accept from `fd`, a listening socket that becomes the acceptor's.
  *
+ * fd            non-blocking: a blocking one would stop the loop
  * accept_batch  0: the default of limits.h
  * Returns 0, -ENOMEM, -errno of the poller (fd then stays the caller's). */
 int gust_acceptor_new(gust_ioloop *loop, int fd, unsigned accept_batch, gust_accept_fn *fn,
@@ -84,7 +89,7 @@ void gust_acceptor_resume(gust_acceptor *acceptor);
 void gust_acceptor_retry(gust_acceptor *acceptor);
 
 /* Stop, close the socket and free. Not one connection more is accepted, also
- * not of the batch that runs. NULL is allowed. */
+ * not of the batch that runs. Allowed inside fn. NULL is allowed. */
 void gust_acceptor_free(gust_acceptor *acceptor);
 
 /* The listening descriptor, borrowed. */

@@ -19,15 +19,16 @@ extern "C" {
 
 typedef struct gust_tcpserver gust_tcpserver;
 
-/* A new connection. The stream has no callbacks yet: give it some, or start a
- * read. It is freed when it has closed. addr is lent until the call returns. */
+/* A new connection. The stream has no callbacks yet: give it some, start a read,
+ * or close it; one that is left alone stays open unnoticed. It is freed when it
+ * has closed. addr is lent until the call returns. */
 typedef void gust_handle_stream_fn(gust_tcpserver *server, gust_iostream *s, const gust_addr *addr,
                                    void *user);
 
 /* Options; {0} is the default of everything. Copied. */
 typedef struct gust_tcpserver_options {
     gust_iostream_options stream; /* of each connection */
-    size_t max_connections;       /* then accepting rests; 0: RLIMIT_NOFILE - 64 */
+    size_t max_connections;       /* then accepting rests; 0: RLIMIT_NOFILE - 64, or its half */
     unsigned accept_batch;        /* connections taken per wake-up; 0: 128 */
     gust_bind_options bind;       /* for listen() */
 } gust_tcpserver_options;
@@ -37,11 +38,13 @@ int gust_tcpserver_new(gust_ioloop *loop, const gust_tcpserver_options *options,
                        gust_handle_stream_fn *fn, void *user, gust_tcpserver **out_server);
 
 /* Listen on a port of all interfaces or of one address; may be called several
- * times. Returns 0 or as gust_bind_sockets(). */
+ * times, for at most 16 sockets in all (-ENOSPC above). Returns 0 or as
+ * gust_bind_sockets(). */
 int gust_tcpserver_listen(gust_tcpserver *server, int port, const char *address);
 
-/* Accept from a socket that listens already; it becomes the server's on
- * success. Returns 0 or -ENOMEM, -errno of the poller. */
+/* Accept from a socket that listens already and is non-blocking; it becomes the
+ * server's on success. Connections inherit its TCP_NODELAY.
+ * Returns 0 or -ENOMEM, -ENOSPC, -errno of the poller. */
 int gust_tcpserver_add_socket(gust_tcpserver *server, int fd);
 
 /* Stop listening and close the listening sockets. Live connections go on.

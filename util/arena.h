@@ -24,8 +24,8 @@ extern "C" {
 typedef struct gust_arena_pool gust_arena_pool;
 typedef void gust_cleanup_fn(void *user);
 
-/* One arena; {0} is a valid empty one without a pool and with the default
- * maximum. The members are the library's. */
+/* One arena; {0} is a valid empty one without a pool and without a maximum.
+ * The members are the library's. */
 typedef struct gust_arena {
     char *next;                     /* first free byte of the newest block */
     char *end;                      /* behind that block */
@@ -36,7 +36,11 @@ typedef struct gust_arena {
     size_t max;                     /* most bytes of all blocks, 0: no limit */
 } gust_arena;
 
-/* An empty arena. pool may be NULL. Allocates nothing. */
+/* An empty arena. Allocates nothing.
+ *
+ * pool  where its blocks come from and go back to; NULL: the allocator
+ * max   the most bytes of all its blocks, what is unused of them included;
+ *       0: no limit */
 void gust_arena_init(gust_arena *a, gust_arena_pool *pool, size_t max);
 
 /* Run the cleanup hooks, newest first, and give all memory back. The arena is
@@ -55,7 +59,8 @@ void *gust_arena_calloc(gust_arena *a, size_t n);
  * ptr is NULL when out of memory. */
 gust_str gust_arena_copy(gust_arena *a, gust_str s);
 
-/* What printf(3) would print, NUL-terminated; ptr is NULL when out of memory. */
+/* What printf(3) would print, NUL-terminated; ptr is NULL when out of memory,
+ * and for a format that can't be printed. */
 gust_str gust_arena_printf(gust_arena *a, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((format(printf, 2, 3)))
@@ -73,7 +78,7 @@ int gust_arena_on_cleanup(gust_arena *a, gust_cleanup_fn *fn, void *user);
 
 /* A store of standard blocks for arenas of one thread.
  *
- * block_size  bytes of a standard block, at least 512
+ * block_size  bytes of a standard block, its header of 16 included; at least 512
  * keep        the most blocks kept for reuse
  * Returns 0 or -ENOMEM, -EINVAL. */
 int gust_arena_pool_new(size_t block_size, size_t keep, gust_arena_pool **out_pool);

@@ -45,12 +45,13 @@ enum gust_err {
 
 /* The name of a code: "GUST_EOF" or, for a system error, "ECONNRESET".
  *
- * Unknown codes give "unknown". The string is static, never NULL. */
+ * 0 gives "OK", unknown codes "unknown". The string is static, never NULL. */
 const char *gust_err_name(int code);
 
 /* One sentence about a code, lower case, without a full stop.
  *
- * For a system error the words of POSIX. The string is static, never NULL. */
+ * For a system error the words of POSIX; "success" for 0, "unknown error" for
+ * what is no code. The string is static, never NULL. */
 const char *gust_err_text(int code);
 
 /* Return from the calling function with the value of `call` unless it is 0.

@@ -55,8 +55,8 @@ static inline gust_query gust_query_make(gust_str text)
 
 /* The next name and value, both still escaped: see gust_url_unescape(plus = true).
  *
- * Only & separates (a ; is data); "a" and "a=" both have the empty value; what
- * lies between two & with nothing between is skipped; a name may be empty.
+ * Only & separates (a ; is data); "a" and "a=" both have the empty value; of
+ * "a&&b" the empty piece in the middle is skipped; a name may be empty.
  * Returns false at the end. */
 bool gust_query_next(gust_query *query, gust_str *out_name, gust_str *out_value);
 

@@ -48,7 +48,8 @@ enum gust_json_type {
 typedef struct gust_json gust_json;
 typedef struct gust_json_member gust_json_member;
 
-/* A value; {0} is null. Read `as` by the member that `type` names. */
+/* A value; {0} is null. Read `as` by the member that `type` names. A tree for
+ * the writer may be made by hand too. */
 struct gust_json {
     enum gust_json_type type;
     uint32_t count; /* items of an array, members of an object */
@@ -62,7 +63,7 @@ struct gust_json {
         } array;
         struct {
             gust_json_member *members; /* `count` of them, in the order of the text */
-            uint32_t *index;           /* the library's; NULL for small objects */
+            uint32_t *index;           /* the parser's; NULL in small ones and your own */
         } object;
     } as;
 };

@@ -4,6 +4,9 @@
  * limit that is unset is this one: "none" has to be written by the user. Byte
  * sizes fit a size_t; times are gust_time, nanoseconds.
  *
+ * Numbers stand here also for what is not built: TLS, connecting by name,
+ * processes, cookies, multipart, the HTTP client, inflating. They limit nothing.
+ *
  * "Measured" below means that peers of today have limits of this size, so that
  * traffic that works elsewhere works here. */
 #ifndef GUST_LIMITS_H
@@ -22,7 +25,8 @@
 #define GUST_DEFAULT_WRITE_HIGH_WATER 1048576
 #define GUST_DEFAULT_WRITE_LOW_WATER 65536
 #define GUST_DEFAULT_WRITE_HARD_LIMIT 16777216
-/* Output that makes no progress at all for so long belongs to a dead peer. */
+/* Output that makes no progress at all for so long belongs to a dead peer: the
+ * HTTP server's; a stream of your own has none unless its options say so. */
 #define GUST_DEFAULT_WRITE_TIMEOUT INT64_C(30000000000)
 /* A TLS handshake. */
 #define GUST_DEFAULT_TLS_HANDSHAKE_TIMEOUT INT64_C(10000000000)
@@ -41,9 +45,9 @@
  * minus these. */
 #define GUST_DEFAULT_SPARE_DESCRIPTORS 64
 
-/* --- memory that is kept for reuse, per loop ------------------------------------ */
+/* --- memory that is kept for reuse, per HTTP server ------------------------------ */
 
-/* Connection objects, and blocks of request arenas. */
+/* Request objects, and blocks of their arenas. */
 #define GUST_DEFAULT_SPARE_CONNECTIONS 64
 #define GUST_DEFAULT_SPARE_ARENA_BLOCKS 64
 /* Bytes of an arena's block: one holds a plain request. */
@@ -55,7 +59,7 @@
 #define GUST_DEFAULT_MAX_REQUEST_LINE 8192
 /* Bytes of request line and fields with the blank line: 431 above. Tornado's. */
 #define GUST_DEFAULT_MAX_HEADER_SIZE 65536
-/* Field lines of a head, and of a trailer: 431 above. Measured. */
+/* Field lines of a head and of its trailer together: 431 above. Measured. */
 #define GUST_DEFAULT_MAX_HEADERS 100
 /* From the first byte of a head to its blank line: 408. Slow heads are an attack. */
 #define GUST_DEFAULT_HEADER_TIMEOUT INT64_C(20000000000)
@@ -93,8 +97,6 @@
 #define GUST_DEFAULT_MAX_ARGUMENTS 1000
 /* Cookies that are read of a request; the rest is ignored. */
 #define GUST_DEFAULT_MAX_COOKIES 100
-/* Ranges in one request; more are answered with the whole. */
-#define GUST_DEFAULT_MAX_RANGES 8
 /* Bytes of a body that gets an automatic ETag; hashing more costs too much. */
 #define GUST_DEFAULT_MAX_ETAG_BODY 1048576
 /* Multipart: parts; bytes of a part's head, of a name, of a field that is no file. */
@@ -125,7 +127,7 @@
 #define GUST_DEFAULT_WS_MAX_EMPTY_FRAGMENTS 1024
 /* Control frames while one message is open: 1008 above. */
 #define GUST_DEFAULT_WS_MAX_CONTROLS 1000
-/* Between two frames of a message: 1008. */
+/* Between two pieces of a message that has begun: 1008. */
 #define GUST_DEFAULT_WS_FRAGMENT_TIMEOUT INT64_C(60000000000)
 /* A ping after so long; no byte from the peer for the second: dropped, 1006. */
 #define GUST_DEFAULT_WS_PING_INTERVAL INT64_C(60000000000)
@@ -144,14 +146,12 @@
 #define GUST_DEFAULT_JSON_MAX_MEMBERS 10000
 #define GUST_DEFAULT_JSON_MAX_VALUES 1000000
 
-/* --- log and loop -------------------------------------------------------------------------- */
+/* --- log ------------------------------------------------------------------------------------ */
 
 /* Bytes of one quoted field, and of a whole message. */
 #define GUST_MAX_LOG_FIELD 1024
 #define GUST_MAX_LOG_MESSAGE 4096
 /* Lines a second of one place in the code, from warning up. */
 #define GUST_DEFAULT_LOG_RATE 10
-/* Callbacks per iteration before the loop looks at its descriptors again. */
-#define GUST_DEFAULT_CALLBACKS_PER_TURN 10000
 
 #endif

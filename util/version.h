@@ -6,7 +6,7 @@
 #ifndef GUST_VERSION_H
 #define GUST_VERSION_H
 
-/* As text, and as one number to compare: 0.1.0 is 100. */
+/* As text, and as one number to compare, two digits for each part: 0.1.0 is 000100. */
 #define GUST_VERSION "0.1.0"
 #define GUST_VERSION_NUMBER 100
 

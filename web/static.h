@@ -17,7 +17,8 @@
  * is read from, so nothing changes in between.
  *
  * A class may extend gust_static_file_handler with .base; its instance begins
- * with a gust_static_file_instance.
+ * with a gust_static_file_instance. An initialize or on_finish of its own calls
+ * the base's: the first knows the options, the second closes the file.
  *
  * Thread: the loop's; opening and reading wait for the disk.
  * Source: tornado.web.StaticFileHandler. */
@@ -36,10 +37,12 @@ extern "C" {
 
 /* What a route's `arg` points to; must live as long as the application.
  *
- * root              the folder, absolute or from the current one
+ * root              the folder, absolute or from the current one; opened anew for
+ *                   each request
  * default_filename  the file that answers for a folder, as "index.html"; NULL:
  *                   folders are 403. A folder without its last '/' is redirected
- * no_symlinks       refuse links also within root
+ * no_symlinks       refuse links also within root; where the system has no
+ *                   openat2(2) they always are
  * max_age           seconds, for Cache-Control and Expires; 0: neither, except
  *                   for requests with an argument `v`: ten years */
 typedef struct gust_static_options {

@@ -39,8 +39,8 @@
  *     (data_received for each piece, with stream_request_body)
  *     get, post, ...: 405 with Allow where the class has none
  *     the response leaves, the access log's line is written, on_finish
- * After a failure write_error and on_finish are all that is called; what fails
- * early has on_finish called without prepare.
+ * After a failure set_default_headers, write_error and on_finish are all that is
+ * called; what fails early has on_finish called without prepare.
  *
  * Lifetime: an instance lives until its response is finished, which has to
  * happen exactly once, also when the client has gone (what is written is then
@@ -102,14 +102,16 @@ typedef int gust_handler_fn(gust_handler *h);
  * data_received  a piece of the body, lent. GUST_PENDING holds back the next one
  *                until gust_handler_complete()
  * write_error    writes the page for a failure; status and reason are set
- *                already. Default: `404: Not Found` as a small page. Where it
- *                fails itself the answer has no body
+ *                already. Not called for 304. Default: `404: Not Found` as a
+ *                small page. Where it fails itself the answer has no body
  * compute_etag   the ETag of a whole response: sets *out_etag, quotes included,
  *                or leaves it empty for none. Default: a hash of the body
  * on_finish      the response has been handed to the connection. May not write
  * on_connection_close  the client went away while the response was not finished.
  *                Default: nothing; the handler goes on and what it writes is
- *                dropped. It still has to finish */
+ *                dropped. It still has to finish; but one that waits for its
+ *                request's body is finished here, with no line in the log, and,
+ *                unless it streams, without this call */
 struct gust_handler_class {
     const char *name;
     const gust_handler_class *base;
@@ -180,9 +182,9 @@ typedef struct gust_route {
  * settings         the program's own; see gust_application_settings()
  * default_handler, default_arg  answer what no route matches; NULL: 404
  * no_etag          no automatic ETag
- * max_etag_body    none for larger bodies either, in bytes; 0: limits.h
+ * max_etag_body    none for larger bodies either, in bytes; 0: 1 MiB
  * max_response     the most bytes of a response that wait in the handler, before
- *                  a flush: more is GUST_EBUFFERFULL; 0: limits.h
+ *                  a flush: more is GUST_EBUFFERFULL; 0: 16 MiB
  * log_request      instead of the access log's line; called before on_finish */
 typedef struct gust_application_options {
     void *settings;
@@ -251,9 +253,10 @@ int gust_application_reverse_url(const gust_application *app, const char *name,
 
 /* Arguments are decoded (%XX, + for space) and must be UTF-8, else 400. Control
  * characters other than TAB, LF, VT, FF and CR become spaces, then white space
- * at both ends is stripped. Values live as long as the request.
+ * at both ends is stripped. Values live as long as the request. A query of more
+ * than 1,000 arguments is a 400.
  *
- * The query is searched, and a form in the body once forms are read. */
+ * Only the query is searched: forms in a body are not read. */
 
 /* The last value of argument `name`. Returns 0, 400 where there is none or it is
  * no UTF-8 (the log says so), -ENOMEM. */
@@ -266,11 +269,12 @@ int gust_handler_get_argument_or(gust_handler *h, const char *name, gust_str oth
 /* All values of argument `name`, in their order.
  *
  * strip       false: white space at the ends stays
- * out_values  an array of *out_count, in the request's memory */
+ * out_values  an array of *out_count, which may be 0, in the request's memory
+ * Returns 0, 400, -ENOMEM. */
 int gust_handler_get_arguments(gust_handler *h, const char *name, bool strip,
                                const gust_str **out_values, size_t *out_count);
 
-/* The same from the query only. */
+/* The same from the query only, as the three above are while forms are not read. */
 int gust_handler_get_query_argument(gust_handler *h, const char *name, gust_str *out_value);
 int gust_handler_get_query_argument_or(gust_handler *h, const char *name, gust_str otherwise,
                                        gust_str *out_value);
@@ -397,7 +401,7 @@ int gust_handler_redirect(gust_handler *h, gust_str url, int status);
  * The text goes to the log, quoted, at level warning; the client sees the status
  * and its reason only.
  *
- * status  300 ... 999
+ * status  300 ... 999; another one becomes 500 when the method returns it
  * format  as printf(3); NULL: no line in the log
  * Returns status. */
 int gust_handler_error(gust_handler *h, int status, const char *format, ...)
@@ -411,13 +415,15 @@ int gust_handler_error(gust_handler *h, int status, const char *format, ...)
 int gust_handler_error_reason(gust_handler *h, int status, const char *reason);
 
 /* Answer with the error page for `status` and finish. Where the head was sent
- * already the response just ends. Harmless after the end. */
+ * already the response just ends, and the connection with it. Harmless after the
+ * end. */
 void gust_handler_send_error(gust_handler *h, int status);
 
 /* ---- Caching ------------------------------------------------------------ */
 
 /* Set Etag to what compute_etag says of the body written so far. Called by
- * finish. Returns 0, or as compute_etag and set_header. */
+ * finish, where there is no Etag yet. Returns 0, or as compute_etag and
+ * set_header. */
 int gust_handler_set_etag_header(gust_handler *h);
 
 /* Does the client have the response with this Etag (If-None-Match, compared
@@ -428,7 +434,8 @@ bool gust_handler_check_etag_header(const gust_handler *h);
 
 /* Take the stream out of HTTP. What was flushed goes out first. The response is
  * finished: the log's line is written, on_finish is called.
- * Returns 0, or as gust_request_detach(): the handler is then as it was. */
+ * Returns 0, GUST_ESTATE after the end, or as gust_request_detach(): the handler
+ * is then as it was. */
 int gust_handler_detach(gust_handler *h, gust_iostream **out_s);
 
 #ifdef __cplusplus

@@ -24,8 +24,9 @@
  *
  * Limits: messages of 10 MiB, an outgoing queue of 1 MiB, a ping after 60 s of
  * silence and the end after 60 s more; each can be set in the class. A message
- * that has begun must make progress every 60 s. Text is checked to be UTF-8 as it arrives. Protocol errors close the connection with
- * the code that the RFC gives them.
+ * that has begun must make progress every 60 s. Text is checked to be UTF-8 as it
+ * arrives. Protocol errors close the connection with the code that the RFC gives
+ * them.
  *
  * Thread: the loop's. Source: tornado.websocket.WebSocketHandler. */
 #ifndef GUST_WEBSOCKET_H
@@ -69,8 +70,10 @@ enum gust_websocket_when_full {
  *                  Default: none
  * open             the 101 was sent. `h` is the handler of the handshake, with
  *                  request, path arguments and query, until open returns.
- *                  Returns 0, or GUST_PENDING: no message is read until
- *                  gust_websocket_resume(); or an error: 1011
+ *                  Returns 0, or what gust_websocket_write_message() returned of
+ *                  GUST_BACKPRESSURE, GUST_EDROPPED and GUST_ECLOSED: all is
+ *                  well; GUST_PENDING: no message is read until
+ *                  gust_websocket_resume(); or another code: 1011
  * on_message       a whole message, lent. Returns as open; while it is pending
  *                  no other message is delivered, pings are still answered
  * on_ping, on_pong the payload, lent; the pong to a ping was sent already
@@ -142,7 +145,8 @@ extern const gust_handler_class gust_websocket_handler;
 int gust_websocket_write_message(gust_websocket *ws, gust_str message,
                                  enum gust_websocket_opcode type);
 
-/* A message for many: framed once, its bytes shared by all queues. */
+/* A message for many: framed once, its bytes shared by all queues. For the
+ * sockets of one loop: its own references are not for other threads. */
 typedef struct gust_websocket_message gust_websocket_message;
 
 /* Make one, with one reference, the caller's. Returns 0, -EINVAL, -ENOMEM;
@@ -214,8 +218,8 @@ gust_time gust_websocket_round_trip(const gust_websocket *ws);
 /* The loop that it runs on. */
 gust_ioloop *gust_websocket_loop(const gust_websocket *ws);
 
-/* The stream below, for its options and its address; not for reading or
- * writing. */
+/* The stream below, for its descriptor and gust_iostream_set_nodelay(); not for
+ * reading or writing. */
 gust_iostream *gust_websocket_stream(const gust_websocket *ws);
 
 #ifdef __cplusplus
