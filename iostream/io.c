@@ -1,5 +1,5 @@
 /* What a loop keeps for all its streams: the receive buffer, recycled memory,
- * and the three lists of work that is done before the loop waits.
+ * and the lists of work that is done before the loop waits.
  *
  * A list's entries hold a reference, so a stream in one can't go away. The
  * lists can't fail to take an entry, except kicks, which is an array: a stream
@@ -37,15 +37,13 @@ static int io_init(gust_ioloop *loop, void *block)
 /* Close the streams that are left, then tell and free them. */
 static void close_all(struct gust__io *io)
 {
-    gust_list pairs;
-    gust_list_init(&pairs);
     gust__sockets_close(io->loop);
-    gust__pairs_close(io, &pairs);
+    gust__pairs_close(io);
     while (io->work.queued) {
         gust__deferred_run(io->loop);
     }
     GUST_ASSERT(io->closing == NULL && io->dirty == NULL && io->kick_count == 0);
-    gust__pairs_free(&pairs);
+    GUST_ASSERT(io->wakes == NULL && gust_list_is_empty(&io->pairs));
 }
 
 static void io_deinit(gust_ioloop *loop, void *block)
@@ -205,6 +203,19 @@ static void tell_closing(struct gust__io *io)
     }
 }
 
+static void call_wakes(struct gust__io *io)
+{
+    struct gust__wake *wake = io->wakes;
+    io->wakes = NULL;
+    io->wakes_tail = NULL;
+    while (wake != NULL) {
+        struct gust__wake *next = wake->next;
+        wake->queued = false;
+        wake->fn(wake);
+        wake = next;
+    }
+}
+
 /* Whatever the callbacks add waits for the next round, after the poller was
  * asked, so that no chain of callbacks can starve the descriptors. */
 static void work(gust_ioloop *loop, gust_deferred *deferred)
@@ -213,6 +224,9 @@ static void work(gust_ioloop *loop, gust_deferred *deferred)
     struct gust__io *io = GUST_CONTAINER_OF(deferred, struct gust__io, work);
     if (io->kick_count > 0) {
         offer_kicked(io);
+    }
+    if (io->wakes != NULL) {
+        call_wakes(io);
     }
     flush_dirty(io);
     tell_closing(io);
@@ -253,6 +267,22 @@ void gust__io_dirty(gust_iostream *s)
     }
     io->dirty_tail = s;
     gust_ioloop_defer(io->loop, &io->work, work);
+}
+
+bool gust__io_wake(struct gust__io *io, struct gust__wake *wake, void (*fn)(struct gust__wake *))
+{
+    if (wake->queued) {
+        return false;
+    }
+    *wake = (struct gust__wake){.fn = fn, .queued = true};
+    if (io->wakes_tail == NULL) {
+        io->wakes = wake;
+    } else {
+        io->wakes_tail->next = wake;
+    }
+    io->wakes_tail = wake;
+    gust_ioloop_defer(io->loop, &io->work, work);
+    return true;
 }
 
 void gust__io_closing(gust_iostream *s)

@@ -136,6 +136,14 @@ struct gust__stream_group {
     void (*on_stream_gone)(void *server);
 };
 
+/* A transport that is to be called from the loop: embedded, so that it needs no
+ * memory. {0} is one that is not queued. */
+struct gust__wake {
+    struct gust__wake *next;
+    void (*fn)(struct gust__wake *wake);
+    bool queued;
+};
+
 /* What a loop keeps for its streams. */
 struct gust__io {
     gust_ioloop *loop;
@@ -158,6 +166,8 @@ struct gust__io {
     gust_iostream **kicks; /* streams whose kept bytes are to be offered */
     size_t kick_count;
     size_t kick_cap;
+    struct gust__wake *wakes; /* transports to be called, in order */
+    struct gust__wake *wakes_tail;
     gust_list pairs; /* all that gust_iostream_pair() made */
     gust_deferred work;
 };
@@ -244,6 +254,9 @@ int gust__io_get(gust_ioloop *loop, struct gust__io **out_io);
 int gust__io_kick(gust_iostream *s);   /* offer kept bytes before the loop waits */
 void gust__io_dirty(gust_iostream *s); /* flush before the loop waits */
 void gust__io_closing(gust_iostream *s);
+/* Call wake->fn in the next round of this work. Returns false when it is queued
+ * already. */
+bool gust__io_wake(struct gust__io *io, struct gust__wake *wake, void (*fn)(struct gust__wake *));
 struct gust__chunk *gust__io_chunk(struct gust__io *io);
 void gust__io_chunk_free(struct gust__io *io, struct gust__chunk *chunk);
 struct gust__out *gust__io_out(struct gust__io *io);
@@ -257,10 +270,8 @@ int gust__stream_of_accepted(gust_ioloop *loop, int fd, struct gust__stream_grou
 
 void gust__sockets_close(gust_ioloop *loop); /* all that the loop watches */
 
-/* pair.c, when the loop is closed: close the streams of all pairs; and free the
- * pairs then, which callbacks that never run any more may still count on. */
-void gust__pairs_close(struct gust__io *io, gust_list *out_pairs);
-void gust__pairs_free(gust_list *pairs);
+/* pair.c, when the loop is closed: close the streams of all pairs. */
+void gust__pairs_close(struct gust__io *io);
 
 /* Limits with their defaults. */
 static inline size_t gust__max_buffer(const gust_iostream *s)

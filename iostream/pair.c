@@ -10,14 +10,12 @@
 
 /* One side. `in` holds what the other side wrote. Freed when both are closed. */
 struct side {
+    struct gust__wake wake; /* it is to be looked at */
     struct pair *pair;
     struct side *other;
     gust_iostream *s; /* NULL once closed */
     unsigned events;  /* wanted */
-    bool posted;      /* a callback will look at it */
     bool ended;       /* the other side has shut down or closed */
-    bool busy;        /* a function of the transport runs for its stream */
-    bool doomed;      /* it can't be woken any more */
     size_t off;
     size_t len;
     char in[PAIR_BUFFER];
@@ -25,10 +23,18 @@ struct side {
 
 struct pair {
     gust_list link; /* in io->pairs */
-    gust_ioloop *loop;
-    int users; /* open sides and posted callbacks */
+    struct gust__io *io;
+    int users; /* open sides and those that are to be looked at */
     struct side side[2];
 };
+
+static void check(const struct side *side)
+{
+    GUST_ASSERT(side->pair->users > 0);
+    GUST_ASSERT(side->len <= PAIR_BUFFER && side->off <= PAIR_BUFFER - side->len);
+    GUST_ASSERT(side->other->other == side);
+    (void)side;
+}
 
 static void pair_unref(struct pair *pair)
 {
@@ -52,12 +58,11 @@ static unsigned ready_events(const struct side *side)
 
 static void poke(struct side *side);
 
-static void deliver(gust_ioloop *loop, void *user)
+static void deliver(struct gust__wake *wake)
 {
-    (void)loop;
-    struct side *side = user;
-    side->posted = false;
+    struct side *side = GUST_CONTAINER_OF(wake, struct side, wake);
     unsigned events = side->s != NULL ? ready_events(side) : 0;
+    check(side);
     if (events != 0) {
         gust_iostream_ready(side->s, events);
         poke(side);
@@ -65,36 +70,14 @@ static void deliver(gust_ioloop *loop, void *user)
     pair_unref(side->pair);
 }
 
-/* Where the loop has no memory for the callback the stream ends: it would never
- * be woken again. Never under the feet of its own call: that returns the code. */
+/* Something about this side has changed: have it looked at where it matters. */
 static void poke(struct side *side)
 {
-    if (side->posted || side->s == NULL || ready_events(side) == 0) {
-        return;
+    check(side);
+    if (side->s != NULL && ready_events(side) != 0 &&
+        gust__io_wake(side->pair->io, &side->wake, deliver)) {
+        side->pair->users++;
     }
-    int code = gust_ioloop_add_callback(side->pair->loop, deliver, side);
-    if (code != 0 && side->busy) {
-        side->doomed = true;
-        return;
-    }
-    if (code != 0) {
-        gust_iostream_close_with(side->s, code);
-        return;
-    }
-    side->posted = true;
-    side->pair->users++;
-}
-
-static void begin(struct side *side)
-{
-    side->busy = true;
-}
-
-/* What the call returns: n, unless the stream has to end. */
-static ssize_t end(struct side *side, ssize_t n)
-{
-    side->busy = false;
-    return side->doomed ? -ENOMEM : n;
 }
 
 static ssize_t pair_read(gust_iostream *s, void *transport, void *buf, size_t n)
@@ -113,15 +96,14 @@ static ssize_t pair_read(gust_iostream *s, void *transport, void *buf, size_t n)
     if (side->len == 0) {
         side->off = 0;
     }
-    begin(side);
     poke(side->other);
-    return end(side, (ssize_t)n);
+    return (ssize_t)n;
 }
 
 static ssize_t pair_writev(gust_iostream *s, void *transport, const struct iovec *iov, int n)
 {
     (void)s;
-    struct side *side = transport, *to = side->other;
+    struct side *to = ((struct side *)transport)->other;
     size_t total = 0;
     if (to->s == NULL) {
         return -EPIPE;
@@ -137,9 +119,8 @@ static ssize_t pair_writev(gust_iostream *s, void *transport, const struct iovec
         to->len += part;
         total += part;
     }
-    begin(side);
     poke(to);
-    return end(side, total > 0 ? (ssize_t)total : -EAGAIN);
+    return total > 0 ? (ssize_t)total : -EAGAIN;
 }
 
 static int pair_interest(gust_iostream *s, void *transport, unsigned events)
@@ -147,9 +128,8 @@ static int pair_interest(gust_iostream *s, void *transport, unsigned events)
     (void)s;
     struct side *side = transport;
     side->events = events;
-    begin(side);
     poke(side);
-    return (int)end(side, 0);
+    return 0;
 }
 
 static int pair_shutdown(gust_iostream *s, void *transport)
@@ -164,8 +144,8 @@ static int pair_shutdown(gust_iostream *s, void *transport)
 static void pair_close(gust_iostream *s, void *transport)
 {
     struct side *side = transport;
-    (void)pair_shutdown(s, transport);
     side->s = NULL;
+    (void)pair_shutdown(s, transport);
     pair_unref(side->pair);
 }
 
@@ -176,11 +156,11 @@ static const gust_iostream_transport pair_transport = {.name = "pair",
                                                        .shutdown = pair_shutdown,
                                                        .close = pair_close};
 
-static struct pair *pair_make(gust_ioloop *loop)
+static struct pair *pair_make(struct gust__io *io)
 {
     struct pair *pair = gust__calloc(1, sizeof *pair);
     if (pair != NULL) {
-        pair->loop = loop;
+        pair->io = io;
         pair->users = 2;
         for (int i = 0; i < 2; i++) {
             pair->side[i].pair = pair;
@@ -197,25 +177,17 @@ static void side_close(struct side *side)
     }
 }
 
-void gust__pairs_close(struct gust__io *io, gust_list *out_pairs)
+/* Those whose sides are closed stay in the list until they have been looked at. */
+void gust__pairs_close(struct gust__io *io)
 {
-    while (!gust_list_is_empty(&io->pairs)) {
-        struct pair *pair = GUST_CONTAINER_OF(io->pairs.next, struct pair, link);
-        gust_list_remove(&pair->link);
-        gust_list_push(out_pairs, &pair->link);
+    gust_list *next;
+    for (gust_list *l = io->pairs.next; l != &io->pairs; l = next) {
+        struct pair *pair = GUST_CONTAINER_OF(l, struct pair, link);
         pair->users++;
         side_close(&pair->side[0]);
         side_close(&pair->side[1]);
+        next = l->next;
         pair_unref(pair);
-    }
-}
-
-void gust__pairs_free(gust_list *pairs)
-{
-    while (!gust_list_is_empty(pairs)) {
-        struct pair *pair = GUST_CONTAINER_OF(pairs->next, struct pair, link);
-        gust_list_remove(&pair->link);
-        gust__free(pair);
     }
 }
 
@@ -224,7 +196,7 @@ int gust_iostream_pair(gust_ioloop *loop, const gust_iostream_options *options,
 {
     struct gust__io *io;
     GUST_TRY(gust__io_get(loop, &io));
-    struct pair *pair = pair_make(loop);
+    struct pair *pair = pair_make(io);
     if (pair == NULL) {
         return -ENOMEM;
     }
