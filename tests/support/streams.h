@@ -54,8 +54,9 @@ int streams_try_loop(struct streams *t);
  * skipped. */
 void streams_close(struct streams *t);
 
-/* Turn the loop until *count reaches `least`. Fails the test when 10 s of the
- * clock, or 100,000 turns, were not enough. until_try: returns false instead. */
+/* Turn the loop until *count reaches `least`. Fails the test when nothing happens
+ * for 10 s of the kernel's time, or 100,000 turns were not enough. until_try:
+ * returns false instead. Where timers are armed waits end with them at once. */
 void streams_until(struct streams *t, const int *count, int least);
 bool streams_until_try(struct streams *t, const int *count, int least);
 
