@@ -184,7 +184,7 @@ static void out_of_memory(struct gust__conn *conn)
 /* Some of a head is there: it has its time from the first byte on. */
 static void partial_head(struct gust__conn *conn)
 {
-    if (!(conn->flags & GUST__CONN_HEAD_TIMER)) {
+    if (!(conn->flags & GUST__CONN_HEAD_TIMER) && gust__http_parser_has_begun(&conn->req->parser)) {
         conn->flags |= GUST__CONN_HEAD_TIMER;
         set_deadline(conn, in(conn, conn->server->options.header_timeout));
     }
@@ -729,11 +729,14 @@ static void on_eof(gust_iostream *s, void *user)
     check(conn);
 }
 
-/* Nothing of a request is there. */
+/* Nothing of a request is there, but for an empty line before it. */
 static bool is_idle(const struct gust__conn *conn)
 {
-    return conn->state == GUST__CONN_HEAD && gust_iostream_buffered(conn->s) == 0 &&
-           (conn->req == NULL || !gust__http_parser_has_begun(&conn->req->parser));
+    if (conn->state != GUST__CONN_HEAD) {
+        return false;
+    }
+    return conn->req == NULL ? gust_iostream_buffered(conn->s) == 0
+                             : !gust__http_parser_has_begun(&conn->req->parser);
 }
 
 static void head_timeout(struct gust__conn *conn)

@@ -106,6 +106,7 @@ static int start(struct gust__http_parser *p, const char *data, size_t len)
         }
         p->phase = START_LF;
         p->pos = 1;
+        p->method.at = 1;
     }
     if (len < 2) {
         return MORE;

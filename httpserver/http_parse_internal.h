@@ -131,10 +131,11 @@ void gust__http_parser_init(struct gust__http_parser *p, struct gust__http_field
  * -414, -417, -431, -505. */
 ptrdiff_t gust__http_parse_request(struct gust__http_parser *p, const char *data, size_t len);
 
-/* Has any byte of the request been seen, so that silence is worth a 408? */
+/* Has any byte of the request been seen, so that silence is worth a 408? An
+ * empty line before it is none: some clients send one behind a body. */
 static inline bool gust__http_parser_has_begun(const struct gust__http_parser *p)
 {
-    return p->pos > 0;
+    return p->pos > p->method.at;
 }
 
 /* The same machine for the trailer fields behind a chunked body, ended by
