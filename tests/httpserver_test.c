@@ -39,6 +39,17 @@ static int after(void **state)
     return 0;
 }
 
+/* The server again, on a socket and in real time. */
+static void restart_on_socket(void)
+{
+    http_site_stop(&site);
+    memset(&site, 0, sizeof(site));
+    site.real_time = true;
+    assert_int_equal(http_site_init(&site, NULL, &http_site_delegate, NULL), 0);
+    assert_int_equal(gust_httpserver_listen(site.server, 0, "127.0.0.1"), 0);
+    assert_true(gust_httpserver_port(site.server) > 0);
+}
+
 /* The server again, with these options. */
 static void restart(const gust_httpserver_options *options)
 {
@@ -425,36 +436,33 @@ static void test_later__after_the_client_left(void **state)
     assert_int_equal(gust_httpserver_connections(site.server), 0);
 }
 
-static void test_later__client_left_in_both_ways_over_a_socket(void **state)
+static void test_later__client_left_over_a_socket(void **state)
 {
     (void)state;
-    assert_int_equal(gust_httpserver_listen(site.server, 0, "127.0.0.1"), 0);
-    assert_true(gust_httpserver_port(site.server) > 0);
+    restart_on_socket();
     site.on_finish = keep;
     site.on_gone = keep_when_gone;
     assert_int_equal(http_peer_connect(&peer, &site), 0);
     assert_int_equal(http_peer_say(&peer, GET), 0);
-    http_site_pass(&site, GUST_MILLIS(10));
-    assert_non_null(kept);
+    http_site_until(&site, &site.finishes, 1);
     http_peer_close(&peer);
-    http_site_pass(&site, GUST_MILLIS(10));
-    assert_int_equal(site.gones, 1);
+    http_site_until(&site, &site.gones, 1);
     gust_str ip = gust_request_remote_ip(kept);
     assert_true(gust_str_eq(ip, GUST_STR("127.0.0.1")));
     assert_int_equal(http_site_answer(kept, 200, "to nobody"), 0);
-    http_site_pass(&site, GUST_MILLIS(10));
+    http_site_until(&site, &site.closes, 1);
     assert_int_equal(gust_httpserver_connections(site.server), 0);
 }
 
 static void test_remote_ip__is_kept_when_the_client_left(void **state)
 {
     (void)state;
-    assert_int_equal(gust_httpserver_listen(site.server, 0, "127.0.0.1"), 0);
+    restart_on_socket();
     site.on_finish = keep;
     site.on_gone = keep_when_gone;
     assert_int_equal(http_peer_connect(&peer, &site), 0);
     assert_int_equal(http_peer_say(&peer, GET), 0);
-    http_site_pass(&site, GUST_MILLIS(10));
+    http_site_until(&site, &site.finishes, 1);
     gust_httpserver_close_all_connections(site.server);
     http_site_turn(&site, 4);
     assert_int_equal(site.gones, 1);
@@ -818,7 +826,7 @@ int main(void)
         CASE(test_later__answered_from_a_callback),
         CASE(test_later__pipelined_wait_their_turn),
         CASE(test_later__after_the_client_left),
-        CASE(test_later__client_left_in_both_ways_over_a_socket),
+        CASE(test_later__client_left_over_a_socket),
         CASE(test_remote_ip__is_kept_when_the_client_left),
         CASE(test_answer_inside_on_connection_close__harmless),
         CASE(test_server_freed__request_still_answered),

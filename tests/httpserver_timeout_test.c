@@ -417,21 +417,20 @@ static void test_reads_nothing__ended_without_progress(void **state)
 /* The option reaches the streams that the server accepts itself. */
 static void test_reads_nothing__over_a_socket(void **state)
 {
+    gust_httpserver_options options = {.write_timeout = GUST_MILLIS(50)};
     (void)state;
-    restart(&(gust_httpserver_options){.write_timeout = GUST_SECONDS(7)});
+    http_site_stop(&site);
+    memset(&site, 0, sizeof(site));
+    site.real_time = true;
+    assert_int_equal(http_site_init(&site, &options, &http_site_delegate, NULL), 0);
     assert_int_equal(gust_httpserver_listen(site.server, 0, "127.0.0.1"), 0);
     site.on_finish = answer_large;
     assert_int_equal(http_peer_connect(&peer, &site), 0);
     http_peer_stall(&peer, true);
     say(GET);
-    for (int i = 0; i < 100 && site.finishes == 0; i++) {
-        http_site_turn(&site, 1);
-    }
-    http_site_pass(&site, GUST_SECONDS(6));
-    assert_int_equal(gust_httpserver_connections(site.server), 1);
-    http_site_pass(&site, GUST_SECONDS(2));
-    http_site_turn(&site, 4);
-    assert_int_equal(gust_httpserver_connections(site.server), 0);
+    http_site_until(&site, &site.finishes, 1);
+    assert_int_equal(site.closes, 0);
+    http_site_until(&site, &site.closes, 1);
 }
 
 /* ---- lingering ---------------------------------------------------------------------------------- */

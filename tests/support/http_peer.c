@@ -126,7 +126,7 @@ int http_site_init(struct http_site *site, const gust_httpserver_options *option
 {
     clock_init(&site->clock, sys);
     gust_log_set_sink(keep_line, site);
-    gust_ioloop_options loop_options = {.sys = &site->clock.sys};
+    gust_ioloop_options loop_options = {.sys = site->real_time ? sys : &site->clock.sys};
     GUST_TRY(gust_ioloop_new(&loop_options, &site->loop));
     return gust_httpserver_new(site->loop, options, delegate, site, &site->server);
 }
@@ -158,6 +158,14 @@ void http_site_pass(struct http_site *site, gust_time time)
     while (!over) {
         assert_int_equal(gust_ioloop_start(site->loop), 0);
     }
+}
+
+void http_site_until(struct http_site *site, const int *count, int value)
+{
+    for (int i = 0; i < 10000 && *count < value; i++) {
+        http_site_pass(site, GUST_MILLIS(1));
+    }
+    assert_int_equal(*count, value);
 }
 
 void http_site_stop(struct http_site *site)

@@ -34,6 +34,7 @@ struct http_site {
     struct clock clock;
     gust_ioloop *loop;
     gust_httpserver *server;
+    bool real_time;               /* the kernel's clock, for tests with sockets */
     gust_iostream_options stream; /* of both ends of a pair */
     gust_request *req;            /* the newest that was told of */
     int heads, pieces, finishes, gones, closes;
@@ -70,6 +71,10 @@ void http_site_turn(struct http_site *site, int n);
 
 /* Let so much time pass, as it would on an idle machine. */
 void http_site_pass(struct http_site *site, gust_time time);
+
+/* Let the loop run until one of the counts above has come to `value`, 10 s at
+ * most; the test fails if it has not. */
+void http_site_until(struct http_site *site, const int *count, int value);
 
 /* Add a word to the trace. */
 void http_site_note(struct http_site *site, const char *word);
