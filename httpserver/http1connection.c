@@ -145,6 +145,7 @@ static void refuse(struct gust__conn *conn, int status)
     bool answer = req == NULL || !gust__req_is(req, GUST__R_STARTED);
     orphan(conn);
     if (!answer) {
+        conn->state = GUST__CONN_LINGER;
         gust__conn_abort(conn); /* never a second head into a running body */
         return;
     }

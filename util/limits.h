@@ -85,8 +85,9 @@
  * while the data is less than a quarter of the input. */
 #define GUST_DEFAULT_MAX_CHUNK_OVERHEAD 102400
 /* After an error we read on so much and so long, so that the peer sees our answer
- * instead of a reset. */
-#define GUST_DEFAULT_LINGER_BYTES 1048576
+ * instead of a reset. Many clients look only when their body is sent: a photograph
+ * or two. */
+#define GUST_DEFAULT_LINGER_BYTES 4194304
 #define GUST_DEFAULT_LINGER_TIMEOUT INT64_C(2000000000)
 /* Requests in flight at a graceful stop get so long. */
 #define GUST_DEFAULT_SHUTDOWN_GRACE INT64_C(30000000000)
