@@ -1,10 +1,9 @@
-/* Failures: error pages, and lines in the log.
+/* Failures: why, and the error page.
  *
  * An answer to a failure starts from a clear response, so nothing of the one
- * that failed shows in it. What a peer chose (method, target, parts of a
- * message) goes into a line quoted only.
+ * that failed shows in it.
  *
- * Source: tornado/web.py: send_error, write_error, log_exception, log_request. */
+ * Source: tornado/web.py: send_error, write_error. */
 #include <stdarg.h>
 #include <string.h>
 
@@ -38,59 +37,6 @@ int gust_handler_error_reason(gust_handler *h, int status, const char *reason)
         extra->error_reason = gust__reason_copy(h, reason);
     }
     return status;
-}
-
-/* ---- lines -------------------------------------------------------------------- */
-
-/* "METHOD URI (IP)" of a request, quoted. */
-struct summary {
-    char method[64];
-    char uri[GUST_MAX_LOG_FIELD];
-    gust_str ip;
-};
-
-static void summarise(const gust_handler *h, struct summary *out)
-{
-    gust_log_quote(out->method, sizeof(out->method), gust_request_method_text(h->request));
-    gust_log_quote(out->uri, sizeof(out->uri), gust_request_uri(h->request));
-    out->ip = gust_request_remote_ip(h->request);
-}
-
-void gust__log_access(gust_handler *h, enum gust_log_level level)
-{
-    struct summary s;
-    summarise(h, &s);
-    /* the request's clock is that of the iteration, which a handler doesn't move */
-    const gust_ioloop *loop = gust_request_loop(h->request);
-    gust_time spent = gust_ioloop_time(loop) - gust_ioloop_now(loop);
-    double ms = (double)(gust_request_time(h->request) + spent) / 1e6;
-    GUST_LOG(GUST_LOG_ACCESS, level, "%d %s %s (%.*s) %.2fms", h->response.status, s.method, s.uri,
-             GUST_FMT(s.ip), ms);
-}
-
-static void log_failure(gust_handler *h, int status)
-{
-    const char *text = h->extra != NULL ? h->extra->error_log : NULL;
-    if (text == NULL || !gust_log_is_on(GUST_LOG_GENERAL, GUST_LOG_WARNING)) {
-        return;
-    }
-    struct summary s;
-    char quoted[GUST_MAX_LOG_FIELD];
-    summarise(h, &s);
-    GUST_LOG(GUST_LOG_GENERAL, GUST_LOG_WARNING, "%d %s %s (%.*s): %s", status, s.method, s.uri,
-             GUST_FMT(s.ip), gust_log_quote(quoted, sizeof(quoted), gust_str_from(text)));
-}
-
-static void log_error(const gust_handler *h, const char *what, int code)
-{
-    if (!gust_log_is_on(GUST_LOG_APPLICATION, GUST_LOG_ERROR)) {
-        return;
-    }
-    struct summary s;
-    summarise(h, &s);
-    GUST_LOG(GUST_LOG_APPLICATION, GUST_LOG_ERROR, "%s %s %s (%.*s) %s: %s (%s)", what, s.method,
-             s.uri, GUST_FMT(s.ip), h->rule->cls.name != NULL ? h->rule->cls.name : "-",
-             gust_err_name(code), gust_err_text(code));
 }
 
 /* ---- pages -------------------------------------------------------------------- */
@@ -171,7 +117,7 @@ void gust_handler_send_error(gust_handler *h, int status)
         return;
     }
     if (result != 0) {
-        log_error(h, "Uncaught error in write_error", result < 0 ? result : GUST_ESTATE);
+        gust__log_error(h, "Uncaught error in write_error", result < 0 ? result : GUST_ESTATE);
         h->body.len = 0;
     }
     gust_handler_finish(h);
@@ -180,9 +126,9 @@ void gust_handler_send_error(gust_handler *h, int status)
 void gust__handler_fail(gust_handler *h, int result)
 {
     if (result < 300 || result > 999) {
-        log_error(h, "Uncaught error", result < 0 ? result : -EINVAL);
+        gust__log_error(h, "Uncaught error", result < 0 ? result : -EINVAL);
     } else {
-        log_failure(h, result);
+        gust__log_failure(h, result);
     }
     gust_handler_send_error(h, result);
 }
@@ -191,7 +137,7 @@ void gust__handler_fail(gust_handler *h, int result)
  * be sent either the connection's own answer. */
 void gust__response_failed(gust_handler *h, int code)
 {
-    log_error(h, "Response refused", code);
+    gust__log_error(h, "Response refused", code);
     if (gust_request_is_finished(h->request)) {
         return;
     }

@@ -212,6 +212,8 @@ void gust__response_failed(gust_handler *h, int code);
 /* The default of write_error. */
 int gust__write_error(gust_handler *h, int status);
 
+/* ---- web_log.c ------------------------------------------------------------ */
+
 /* The line in the access log. */
 void gust__log_access(gust_handler *h, enum gust_log_level level);
 
@@ -225,6 +227,12 @@ static inline void gust__log_request(gust_handler *h)
         gust__log_access(h, level);
     }
 }
+
+/* Why a method failed with `status`, where gust_handler_error() was told. */
+void gust__log_failure(gust_handler *h, int status);
+
+/* `what` ended with a code. */
+void gust__log_error(const gust_handler *h, const char *what, int code);
 
 /* ---- etag.c -------------------------------------------------------------- */
 
