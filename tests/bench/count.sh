@@ -169,7 +169,8 @@ instr_table() {
     done
     emit
     for server in $GUST; do
-        bar "$server: instructions of a request, c64" "$(median instr_c64 "$server" instr)" "<=" 1500
+        [ "$server" != gust ] || # the hash of the body is not in the bar
+            bar "$server: instructions of a request, c64" "$(median instr_c64 "$server" instr)" "<=" 1500
         bar "$server: mallocs of a request" "$(median instr_c64 "$server" mallocs)" "<=" 0
     done
 }
