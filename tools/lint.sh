@@ -134,6 +134,14 @@ links() {
     done
 }
 
+# docs/parity.md names a test for what it calls done.
+tests_exist() {
+    grep -oE '`[a-z0-9_/]+\.(c|py): [a-z0-9_]+`' docs/parity.md | tr -d '`' | sort -u |
+        while IFS=': ' read -r file name; do
+            grep -qE "(^| )$name\(" "tests/$file" 2>/dev/null || echo "no $name in tests/$file"
+        done
+}
+
 check "headers alone" headers_alone
 check "direction of includes" include_direction
 check "exported names" exported_names
@@ -145,4 +153,5 @@ check "long functions" long_functions
 check "uncommented prototypes" awk -f tools/headers.awk $public
 check "codes named in comments" codes_exist
 check "links" links
+check "tests that docs/parity.md names" tests_exist
 [ $failed = 0 ]
