@@ -513,8 +513,9 @@ int gust_request_respond_adopt(gust_request *req, const gust_response *response,
 
 /* ---- Responses in pieces ------------------------------------------------------------ */
 
-/* Most bytes of a chunk that are not data. */
-#define CHUNK_FRAME (16 + 2 + 2)
+/* Most bytes of a chunk that are not data, and the last chunk, for which there
+ * must always be space. */
+#define CHUNK_FRAME (16 + 2 + 2 + 5)
 
 /* "size CRLF data CRLF". */
 static int write_chunk(gust_iostream *s, gust_str chunk)
