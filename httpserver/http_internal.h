@@ -79,7 +79,8 @@ enum gust__request_flags {
     GUST__R_HOLDS = 1 << 14,       /* counted in server->refs */
     GUST__R_ATTACHED = 1 << 15,    /* conn->req is this one */
     GUST__R_FINISH_TOLD = 1 << 16, /* the delegate's finish was called */
-    GUST__R_BEGINS = 1 << 17       /* what was held is about to go on */
+    GUST__R_BEGINS = 1 << 17,      /* what was held is about to go on */
+    GUST__R_ABORTED = 1 << 18      /* the response was broken off */
 };
 
 /* What a request with a body needs besides; in its arena. */

@@ -284,6 +284,12 @@ int gust_request_write(gust_request *req, gust_str chunk, gust_request_write_fn 
  * Returns 0, GUST_ESTATE when it was finished already, GUST_ELENGTH. */
 int gust_request_finish(gust_request *req);
 
+/* Break the response off: what was written goes out and the connection ends
+ * there, without the body's end, so that the peer can't take what it has for a
+ * whole answer. What is written later is dropped. The request still needs its
+ * finish. */
+void gust_request_abort(gust_request *req);
+
 /* Send what was written now. */
 void gust_request_flush(gust_request *req);
 

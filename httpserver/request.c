@@ -419,7 +419,8 @@ bool gust_request_headers_sent(const gust_request *req)
 
 bool gust_request_is_connected(const gust_request *req)
 {
-    return req->conn != NULL && !gust_iostream_is_closed(req->conn->s);
+    return req->conn != NULL && !gust__req_is(req, GUST__R_ABORTED) &&
+           !gust_iostream_is_closed(req->conn->s);
 }
 
 bool gust_request_is_congested(const gust_request *req)
@@ -430,6 +431,14 @@ bool gust_request_is_congested(const gust_request *req)
 void gust_request_set_close(gust_request *req)
 {
     req->flags |= GUST__R_CLOSE;
+}
+
+void gust_request_abort(gust_request *req)
+{
+    req->flags |= GUST__R_ABORTED | GUST__R_CLOSE;
+    if (req->conn != NULL) {
+        gust_iostream_close_after_flush(req->conn->s);
+    }
 }
 
 void gust_request_flush(gust_request *req)

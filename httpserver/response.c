@@ -359,7 +359,8 @@ static int check_response(const gust_request *req, const gust_response *response
 
 static inline bool is_connected(const gust_request *req)
 {
-    return req->conn != NULL && !gust_iostream_is_closed(req->conn->s);
+    return req->conn != NULL && !gust__req_is(req, GUST__R_ABORTED) &&
+           !gust_iostream_is_closed(req->conn->s);
 }
 
 /* The answer can't be got out, and half of it may be: end the connection. */

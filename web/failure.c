@@ -104,7 +104,7 @@ void gust_handler_send_error(gust_handler *h, int status)
     if ((h->flags & GUST__SENT) != 0) {
         GUST_LOG(GUST_LOG_GENERAL, GUST_LOG_ERROR,
                  "Cannot send error response after headers written");
-        gust_request_set_close(h->request);
+        gust_request_abort(h->request); /* not to be taken for a whole answer */
         gust_handler_finish(h);
         return;
     }

@@ -415,8 +415,8 @@ int gust_handler_error(gust_handler *h, int status, const char *format, ...)
 int gust_handler_error_reason(gust_handler *h, int status, const char *reason);
 
 /* Answer with the error page for `status` and finish. Where the head was sent
- * already the response just ends, and the connection with it. Harmless after the
- * end. */
+ * already the response breaks off, and the connection with it (see
+ * gust_request_abort()). Harmless after the end. */
 void gust_handler_send_error(gust_handler *h, int status);
 
 /* ---- Caching ------------------------------------------------------------ */
