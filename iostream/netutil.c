@@ -1,4 +1,5 @@
 /* Addresses and listening sockets. */
+#define _DEFAULT_SOURCE 1 /* SO_REUSEPORT, which POSIX has not got */
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
