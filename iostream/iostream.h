@@ -28,6 +28,10 @@
  * Memory: an idle stream holds no buffer. Reading goes into one buffer of the
  * loop; only what the reader leaves is copied to the stream.
  *
+ * Log: what ends a stream is in its status. The limits of reading (information,
+ * error) and failures of the system other than a peer's reset (warning) are logged
+ * as well, once, with the name in the callbacks.
+ *
  * Threads: everything on the loop's thread.
  *
  * Source: tornado.iostream. */
@@ -70,11 +74,10 @@ typedef size_t gust_reader_fn(gust_iostream *s, gust_str data, void *user);
  * that a stream costs one pointer for all. NULL members have the default named.
  *
  * reader      offered the bytes; NULL: nobody reads, they wait in the kernel,
- *             and with them the news that the peer has ended
+ *             and behind them the news that the peer has ended
  * on_eof      the peer has ended its side, and what it sent before was offered.
- *             While paused it is called as soon as the end is seen, and again
- *             after resume, when what was kept has been offered. NULL: the
- *             stream closes with GUST_EOF when no more can be taken
+ *             Once; but after a pause, once more. NULL: the stream closes with
+ *             GUST_EOF when no more can be taken; queued output is dropped
  * on_drain    the write queue has fallen to the low-water mark after it was
  *             above the high-water mark
  * on_timeout  the deadline passed. NULL: the stream closes with GUST_ETIMEDOUT
@@ -92,7 +95,7 @@ typedef struct gust_iostream_callbacks {
 /* Limits. 0 in a member means its default (limits.h), but for write_timeout,
  * where it means none. Not copied: must live as long as the streams that use it. */
 typedef struct gust_iostream_options {
-    size_t max_buffer_size;       /* bytes kept for a reader that does not take them */
+    size_t max_buffer_size;       /* bytes kept for a reader that takes none; one more ends it */
     size_t read_chunk_size;       /* most bytes of one read, at most 64 KiB */
     size_t max_write_buffer_size; /* bytes queued for writing: more is refused */
     size_t write_high_water;      /* above it gust_iostream_is_congested() */
@@ -125,17 +128,20 @@ int gust_iostream_pair(gust_ioloop *loop, const gust_iostream_options *options,
 gust_iostream *gust_iostream_ref(gust_iostream *s);
 void gust_iostream_unref(gust_iostream *s);
 
-/* Use these callbacks from now on. With a reader, reading begins.
+/* Use these callbacks from now on. Reading begins; without a reader, looking for
+ * the end does.
  *
  * callbacks  static; NULL: none
- * Returns 0, GUST_ECLOSED, -EBUSY while a read verb is pending, -errno of the
- * poller. */
+ * Returns 0, GUST_ECLOSED, -EBUSY while a read verb is pending: nothing is changed
+ * then. Or -errno of the poller: they are set but nothing will be read; close the
+ * stream. */
 int gust_iostream_set_callbacks(gust_iostream *s, const gust_iostream_callbacks *callbacks,
                                 void *user);
 
 /* End the stream now: queued output is discarded, the descriptor is closed
  * before the call returns, pending operations end with GUST_ECANCELED and the
- * close callback follows, all posted. Harmless on a closed stream. */
+ * close callback follows, all posted. A pending read that the kept bytes satisfy
+ * still gets them. Harmless on a closed stream. */
 void gust_iostream_close(gust_iostream *s);
 
 /* The same with a reason, a negative code, which on_close is told and the
@@ -148,7 +154,8 @@ void gust_iostream_close_with(gust_iostream *s, int status);
 void gust_iostream_close_after_flush(gust_iostream *s);
 
 /* Write what is queued, then send the peer an end of stream (shutdown(2) of
- * our side). Reading goes on; later writes answer GUST_ESTATE.
+ * our side). Reading goes on; later writes answer GUST_ESTATE. When both sides
+ * have ended and nothing is kept, the stream closes with GUST_EOF.
  * Returns 0, GUST_ECLOSED, -ENOMEM. */
 int gust_iostream_shutdown_write(gust_iostream *s);
 
@@ -178,7 +185,8 @@ void *gust_iostream_user(const gust_iostream *s);              /* of set_callbac
 
 /* Stop offering bytes; but for one read's worth, what comes is left to the
  * kernel, which holds the peer back. The end of the stream is still noticed
- * where no bytes come before it. Costs nothing until bytes come. */
+ * where no bytes come before it, and a reset always. Costs nothing until bytes
+ * come. */
 void gust_iostream_pause(gust_iostream *s);
 
 /* Offer bytes again, those kept first, never inside this call (inside the
@@ -194,21 +202,24 @@ typedef void gust_read_fn(gust_iostream *s, int status, gust_str data, void *use
 
 /* Read until `delim` has arrived.
  *
- * s          open stream; no other read may be pending (else -EBUSY) and no
- *            callbacks with a reader be set
+ * s          open stream; no other read may be pending, nor one whose
+ *            cancellation was not told yet, and no callbacks with a reader be set
+ *            (else -EBUSY)
  * delim      bytes, 1..16, copied; e.g. GUST_STR("\r\n\r\n")
  * max_bytes  limit in bytes, delimiter included; must be > 0
  * fn, user   called once from the loop, never before this returns
  *
  * In fn: status 0 and `data` = the bytes up to and including delim, lent
  * until fn returns. Otherwise data is empty and status is
- *   GUST_EUNSATISFIABLE  more than max_bytes without delim; the stream is closed
+ *   GUST_EUNSATISFIABLE  max_bytes are passed, by delim or without it; the
+ *                        stream is closed
  *   GUST_EBUFFERFULL     more than max_buffer_size bytes; the stream is closed
- *   GUST_EOF             peer ended first; what had come stays readable until
- *                        the close callback has returned, or while s is held
+ *   GUST_EOF             peer ended first
  *   GUST_ETIMEDOUT       the deadline or write_timeout came first
  *   GUST_ECANCELED       gust_iostream_close() or cancel_read() came first
  *   -errno               as read(2), or of close_with()
+ * What had come stays readable: until the close callback has returned, or as
+ * long as s is held.
  * Returns 0, or -EINVAL, -EBUSY, -ENOMEM, GUST_ECLOSED: fn is then not called.
  * A closed stream whose kept bytes satisfy the read still serves it.
  * Thread: the loop's. Cost: each byte is scanned once.
@@ -238,9 +249,9 @@ int gust_iostream_read_into(gust_iostream *s, void *buf, size_t n, bool partial,
  * stream it yields no bytes. */
 int gust_iostream_read_until_close(gust_iostream *s, gust_read_fn *fn, void *user);
 
-/* Take back the pending read. Its fn is called once more, with GUST_ECANCELED and
- * no data, and until then no other read can begin (-EBUSY). No byte is lost, but
- * for those that read_into has put into the caller's memory already. Harmless
+/* Take back the pending read. Its fn is called once more, with GUST_ECANCELED, and
+ * until then no other read can begin (-EBUSY); fn may begin one. No byte is lost:
+ * they stay readable, or lie where read_into has put them, as data tells. Harmless
  * where none is pending. */
 void gust_iostream_cancel_read(gust_iostream *s);
 
@@ -253,12 +264,12 @@ typedef void gust_write_fn(gust_iostream *s, int status, void *user);
 /* Write bytes; they are copied. They leave when the event that runs ends, or
  * before the loop waits again, together with all else that was written.
  *
- * fn   called once, never before this returns; NULL when nobody needs to know
+ * fn   called once, never before this returns, in the order of the writes; NULL
+ *      when nobody needs to know
  * Returns 0, GUST_ECLOSED, GUST_ESTATE after shutdown_write or
- * close_after_flush, GUST_EBUFFERFULL
- * when the queue would pass max_write_buffer_size (nothing is queued then and
- * the stream stays as it is), -ENOMEM. Writing is allowed before a pending
- * connect completes. */
+ * close_after_flush, GUST_EBUFFERFULL when the queue would pass
+ * max_write_buffer_size (nothing is queued then and the stream stays as it is),
+ * -ENOMEM. Writing is allowed before a pending connect completes. */
 int gust_iostream_write(gust_iostream *s, gust_str data, gust_write_fn *fn, void *user);
 
 /* Write bytes without a copy: they must stay unchanged until fn is called. */
@@ -266,7 +277,8 @@ int gust_iostream_write_borrowed(gust_iostream *s, gust_str data, gust_write_fn 
 
 /* Write bytes that become the stream's: `free_fn(free_user)`, which is not NULL,
  * is called when they are sent or dropped, exactly once, also when this call
- * fails (then, and for no bytes, before it returns). */
+ * fails (then, and for no bytes, before it returns). It may do to s what it
+ * likes. */
 int gust_iostream_write_adopt(gust_iostream *s, gust_str data, void (*free_fn)(void *free_user),
                               void *free_user);
 
@@ -292,16 +304,18 @@ typedef void gust_connect_fn(gust_iostream *s, int status, void *user);
  *
  * fn  called once: 0 when connected, before any read or write completes; else
  *     -errno (-ECONNREFUSED, ...) and the stream closes
- * Returns 0, -EBUSY while one is under way, GUST_ECLOSED, -ENOMEM, -EOPNOTSUPP
- * for what is no socket. An immediate refusal is told to fn too, so there is one
- * path for both. */
+ * Callbacks and reads may be set and started before, but in the same turn of the
+ * loop: the kernel says of a socket that is not connected that it has ended.
+ * Returns 0, -EBUSY while one is under way, -EISCONN after that, GUST_ECLOSED,
+ * -ENOMEM, -EOPNOTSUPP for what is no socket. An immediate refusal is told to fn
+ * too, so there is one path for both. */
 int gust_iostream_connect(gust_iostream *s, const struct sockaddr *addr, socklen_t len,
                           gust_connect_fn *fn, void *user);
 
 /* Call on_timeout (or close) at `when` on the loop's clock; GUST_NEVER: not.
  * One deadline per stream: protocols move it from phase to phase. Moving it
  * later costs a store. It comes once: on_timeout may set another.
- * Returns 0, -ENOMEM, GUST_ECLOSED. */
+ * Returns 0, GUST_ECLOSED, or -ENOMEM: it is then as it was. */
 int gust_iostream_set_deadline(gust_iostream *s, gust_time when);
 
 typedef void gust_stream_close_fn(gust_iostream *s, int status, void *user);

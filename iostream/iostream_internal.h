@@ -124,6 +124,7 @@ struct gust__verbs {
     void *canceled_user;
     gust_connect_fn *connect_fn;
     void *connect_user;
+    bool connected; /* or about to be, by us */
     gust_stream_close_fn *close_fn;
     void *close_user;
 };

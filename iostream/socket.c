@@ -154,11 +154,16 @@ int gust_iostream_connect(gust_iostream *s, const struct sockaddr *addr, socklen
     GUST_CHECK(!gust__is(s, GUST__S_CONNECTING), -EBUSY);
     struct gust__verbs *v;
     GUST_TRY(gust__verbs_get(s, &v));
+    GUST_CHECK(!v->connected, -EISCONN);
     int code = connect_code(addr, s->io->sys->connect(s->io->sys, s->watcher.fd, addr, len));
+    if (code == -EISCONN) {
+        return code;
+    }
     if (code == 0) {
         GUST_TRY(gust_ioloop_add_callback(s->io->loop, connect_settled, s));
         gust_iostream_ref(s);
     }
+    v->connected = true;
     v->connect_fn = fn;
     v->connect_user = user;
     gust__set(s, GUST__S_CONNECTING);
