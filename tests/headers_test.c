@@ -163,7 +163,7 @@ static void test_names__odd_ones(void **state)
     assert_true(gust_str_eq(gust_headers_get(&h, GUST_STR("__proto__")), GUST_STR("1")));
 }
 
-/* ---- what may go in: S2.1, H03, H10 ----------------------------------------------------- */
+/* ---- what may go in: S2.1, H03, H10 ------------------------------------------ */
 
 static bool is_token(int c)
 {
@@ -234,7 +234,7 @@ static void test_names_and_values__empty(void **state)
     assert_true(gust_header_value_is_valid(gust_str_make(NULL, 0)));
 }
 
-/* ---- memory ---------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------ */
 
 static void test_zeroed__empty_and_can_not_grow(void **state)
 {

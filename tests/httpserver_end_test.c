@@ -78,7 +78,7 @@ static void close_peer(void)
     site.trace[0] = site.log[0] = '\0';
 }
 
-/* ---- half-open ------------------------------------------------------------------------- */
+/* ---- half-open --------------------------------------------------------------- */
 
 /* N14 */
 static void test_half_open__answered_and_closed(void **state)
@@ -225,7 +225,7 @@ static void test_half_open__switched_off(void **state)
     assert_int_equal(peer.len, 0);
 }
 
-/* ---- in the middle ---------------------------------------------------------------------- */
+/* ---- in the middle ----------------------------------------------------------- */
 
 /* F13, C10 */
 static void test_end__inside_a_head_or_a_body(void **state)
@@ -274,7 +274,7 @@ static void test_end__client_leaves_during_a_download(void **state)
     assert_string_equal(site.log, "");
 }
 
-/* ---- errors ------------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------ */
 
 /* S02, S10 */
 static void test_error__static_bytes_one_log_line(void **state)
@@ -371,7 +371,7 @@ static void test_error__behind_hints_is_answered(void **state)
     assert_int_equal(http_peer_status(&peer, 1), 400);
 }
 
-/* ---- over sockets ---------------------------------------------------------------------------- */
+/* ---- over sockets ------------------------------------------------------------ */
 
 static void restart_on_socket(void)
 {

@@ -65,7 +65,7 @@ static size_t serve(int served, int max_turns)
     return most;
 }
 
-/* ---- many requests ------------------------------------------------------------------------ */
+/* ---- many requests ----------------------------------------------------------- */
 
 static void test_many__one_turn_is_not_all(void **state)
 {
@@ -173,7 +173,7 @@ static void test_many__of_many_sizes_come_in_order(void **state)
     assert_string_equal(at, "");
 }
 
-/* ---- answers that nobody reads --------------------------------------------------------------- */
+/* ---- answers that nobody reads ----------------------------------------------- */
 
 static void answer_piece(struct http_site *s, gust_request *req)
 {

@@ -35,7 +35,7 @@ static const char *error_bytes(int status)
     return text;
 }
 
-/* ---- the delegate ------------------------------------------------------------------ */
+/* ---- the delegate ------------------------------------------------------------ */
 
 /* "METHOD path query host name body", as in a row but for form and persistence. */
 static void describe(gust_request *req)
@@ -89,7 +89,7 @@ static void on_finish(struct http_site *s, gust_request *req)
     http_site_hello(s, req);
 }
 
-/* ---- one row in one cut --------------------------------------------------------------- */
+/* ---- one row in one cut ------------------------------------------------------ */
 
 struct cut {
     const char *id;
@@ -220,7 +220,7 @@ static void check_served(const struct cut *cut, const char *data, size_t len, bo
     leave(&peer, cut);
 }
 
-/* ---- heads -------------------------------------------------------------------------------- */
+/* ---- heads ------------------------------------------------------------------- */
 
 /* What completes the row's request. */
 static const char *rest_of(const struct http_row *row)
@@ -326,7 +326,7 @@ static void test_heads__second_half_in_every_cut(void **state)
     check_rows(HTTP_ROWS / 2, HTTP_ROWS);
 }
 
-/* ---- chunked bodies ------------------------------------------------------------------------- */
+/* ---- chunked bodies ---------------------------------------------------------- */
 
 static void check_chunked(const struct http_chunked_row *row, const struct cut *cut,
                           const char *data, size_t len)

@@ -67,7 +67,7 @@ static void shut_down(gust_time grace)
     assert_int_equal(told, 0); /* never inside the call */
 }
 
-/* ---- gracefully ----------------------------------------------------------------------- */
+/* ---- gracefully -------------------------------------------------------------- */
 
 static void test_shutdown__nobody_is_there(void **state)
 {
@@ -222,7 +222,7 @@ static void test_shutdown__answer_still_on_its_way(void **state)
     assert_int_equal(aborted, 0);
 }
 
-/* ---- grace ------------------------------------------------------------------------------ */
+/* ---- grace ------------------------------------------------------------------- */
 
 static void test_grace__over_with_two_at_work(void **state)
 {
@@ -268,7 +268,7 @@ static void test_grace__default(void **state)
     assert_int_equal(aborted, 1);
 }
 
-/* ---- over sockets -------------------------------------------------------------------------- */
+/* ---- over sockets ------------------------------------------------------------ */
 
 static void restart_on_socket(void)
 {
@@ -306,7 +306,7 @@ static void test_shutdown__stops_listening(void **state)
     http_site_until(&site, &told, 1);
 }
 
-/* ---- at once, and from inside ---------------------------------------------------------------- */
+/* ---- at once, and from inside ------------------------------------------------ */
 
 static void test_close_all__whatever_they_do(void **state)
 {

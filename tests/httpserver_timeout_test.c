@@ -74,7 +74,7 @@ static void assert_408(const char *why)
     assert_non_null(strstr(site.log, why));
 }
 
-/* ---- idle ----------------------------------------------------------------------------- */
+/* ---- idle -------------------------------------------------------------------- */
 
 /* P11 */
 static void test_idle__unused_is_closed_silently(void **state)
@@ -125,7 +125,7 @@ static void test_idle__switched_off(void **state)
     assert_int_equal(http_peer_answers(&peer), 2);
 }
 
-/* ---- heads ---------------------------------------------------------------------------- */
+/* ---- heads ------------------------------------------------------------------- */
 
 static void test_head__408_from_its_first_byte(void **state)
 {
@@ -200,7 +200,7 @@ static void test_head__a_thousand_slow_clients(void **state)
     assert_int_equal(gust_httpserver_connections(site.server), 0);
 }
 
-/* ---- bodies ----------------------------------------------------------------------------- */
+/* ---- bodies ------------------------------------------------------------------ */
 
 static void test_body__408_after_a_pause(void **state)
 {
@@ -303,7 +303,7 @@ static void test_body__of_an_answered_request(void **state)
     assert_string_equal(site.log, "");
 }
 
-/* ---- answers --------------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------- */
 
 static void test_answer__may_take_its_time(void **state)
 {
@@ -433,7 +433,7 @@ static void test_reads_nothing__over_a_socket(void **state)
     http_site_until(&site, &site.closes, 1);
 }
 
-/* ---- lingering ---------------------------------------------------------------------------------- */
+/* ---- lingering --------------------------------------------------------------- */
 
 static void test_linger__two_seconds_for_a_peer_that_stays(void **state)
 {

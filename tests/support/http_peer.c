@@ -17,7 +17,7 @@
 
 #include <gust/log.h>
 
-/* ---- the delegate ------------------------------------------------------------------ */
+/* ---- the delegate ------------------------------------------------------------ */
 
 void http_site_note(struct http_site *site, const char *word)
 {
@@ -108,7 +108,7 @@ const gust_http_delegate http_site_delegate = {.name = "site",
                                                .on_connection_close = on_gone,
                                                .on_close = on_close};
 
-/* ---- the server --------------------------------------------------------------------- */
+/* ---- the server -------------------------------------------------------------- */
 
 static void keep_line(const gust_log_record *record, void *user)
 {
@@ -180,7 +180,7 @@ void http_site_stop(struct http_site *site)
     gust_log_set_sink(NULL, NULL);
 }
 
-/* ---- a client ------------------------------------------------------------------------ */
+/* ---- a client ---------------------------------------------------------------- */
 
 static size_t take(gust_iostream *s, gust_str data, void *user)
 {
@@ -346,7 +346,7 @@ void http_peer_ask(struct http_peer *peer, struct http_site *site, const char *t
     assert_int_equal(http_peer_wait(peer), 0);
 }
 
-/* ---- answers ---------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------- */
 
 /* The n-th line of the head at `head` with that name, behind colon and space. */
 static const char *field(const char *head, const char *name, int n)

@@ -28,7 +28,7 @@
 #define SITE_TRACE_MAX 4096
 #define SITE_LOG_MAX 4096
 
-/* ---- the server ------------------------------------------------------------------ */
+/* ---- the server -------------------------------------------------------------- */
 
 struct http_site {
     struct clock clock;
@@ -88,7 +88,7 @@ void http_site_later(struct http_site *site, gust_request *req);
 /* Answer with a status and a short text. */
 int http_site_answer(gust_request *req, int status, const char *text);
 
-/* ---- a client --------------------------------------------------------------------- */
+/* ---- a client ---------------------------------------------------------------- */
 
 struct http_peer {
     struct http_site *site;
