@@ -110,8 +110,8 @@ typedef struct gust_iostream_options {
  * fd       becomes the stream's and is made non-blocking; on failure it stays
  *          the caller's
  * options  NULL for the defaults
- * Nothing is read, and the peer's end not noticed, before callbacks with a
- * reader, a read or a close callback is set.
+ * Nothing is read, and the peer's end not noticed, before callbacks are set, a
+ * read is started or a close callback is set.
  * Returns 0, -ENOMEM, -errno of fcntl(2), GUST_ECLOSED for a closed loop. */
 int gust_iostream_new(gust_ioloop *loop, int fd, const gust_iostream_options *options,
                       gust_iostream **out_s);
