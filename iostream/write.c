@@ -118,12 +118,13 @@ static inline int out_open(gust_iostream *s, size_t n)
     return n > max || s->out->queued > max - n ? GUST_EBUFFERFULL : 0;
 }
 
-/* Give an empty queue back, if nobody waits on it. */
+/* Give an empty queue back, if nobody waits on it. That of a closed stream goes in
+ * gust__out_fail(), which may be who called whoever writes again. */
 static void out_close_if_empty(gust_iostream *s)
 {
     struct gust__out *out = s->out;
     if (out != NULL && out->queued == 0 && out->done_head == NULL && !out->dirty &&
-        !out->congested) {
+        !out->congested && !gust__is(s, GUST__S_CLOSED)) {
         drop_empty_tail(s->io, out);
         s->out = NULL;
         gust__out_release(s->io, out);
@@ -532,12 +533,13 @@ void gust__stream_flush(gust_iostream *s)
         return;
     }
     bool progress = false;
-    while (out->queued > 0) {
+    while (out != NULL && out->queued > 0) {
         size_t total;
         ssize_t n = send_some(s, &total);
         if (n > 0) {
             progress = true;
             advance(s->io, out, (size_t)n);
+            out = s->out; /* the bytes' owner may have made it another, or none */
             if ((size_t)n == total) {
                 continue;
             }
@@ -550,7 +552,9 @@ void gust__stream_flush(gust_iostream *s)
         wait_writable(s, progress);
         return;
     }
-    out->deadline = GUST_NEVER;
+    if (out != NULL) {
+        out->deadline = GUST_NEVER;
+    }
 }
 
 static struct gust__done *take_done(struct gust__out *out)

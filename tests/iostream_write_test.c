@@ -371,6 +371,7 @@ static void test_shared__one_copy_for_all(void **state)
 /* The owner of sent bytes may do anything to the stream. */
 struct owner {
     gust_iostream *s;
+    gust_iostream *other;
     int what;
     int freed;
 };
@@ -384,19 +385,23 @@ static void meddle(void *user)
     case 1: gust_iostream_flush(o->s); break;
     case 2: (void)gust_iostream_write(o->s, text("!"), NULL, NULL); break;
     case 3: gust_iostream_close_after_flush(o->s); break;
-    default: (void)gust_iostream_shutdown_write(o->s); break;
+    case 4: (void)gust_iostream_shutdown_write(o->s); break;
+    default: /* the queue may go, and serve somebody else at once */
+        (void)gust_iostream_write(o->s, text(""), NULL, NULL);
+        (void)gust_iostream_write(o->other, text("?"), NULL, NULL);
+        break;
     }
 }
 
 static void test_adopt__owner_meddles_with_the_stream(void **state)
 {
     (void)state;
-    for (int what = 0; what < 5; what++) {
+    for (int what = 0; what < 6; what++) {
         for (int pieces = 1; pieces < 5; pieces++) {
             struct streams t;
             struct ears e = {0};
             streams_open(&t, NULL);
-            struct owner o = {.s = t.a, .what = what};
+            struct owner o = {.s = t.a, .other = t.b, .what = what};
             assert_int_equal(gust_iostream_set_callbacks(t.b, &ears_callbacks, &e), 0);
             for (int i = 0; i < pieces; i++) {
                 assert_int_equal(gust_iostream_write_adopt(t.a, text("given "), meddle, &o), 0);
@@ -410,6 +415,33 @@ static void test_adopt__owner_meddles_with_the_stream(void **state)
             assert_int_equal(o.freed, pieces);
         }
     }
+}
+
+/* A close gives back what was not sent, and its owner still may do anything. */
+static void test_close__owners_of_unsent_bytes_write_again(void **state)
+{
+    static const gust_iostream_options never_congested = {.write_high_water = 16 * MIB};
+    char *bytes = streams_pattern(8 * MIB);
+    (void)state;
+    for (int what = 0; what < 6; what++) {
+        struct streams t;
+        streams_open(&t, &never_congested);
+        struct owner o = {.s = t.a, .other = t.b, .what = what};
+        gust_str much = gust_str_make(bytes, 8 * MIB);
+        assert_int_equal(gust_iostream_write_borrowed(t.a, much, NULL, NULL), 0);
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(gust_iostream_write_adopt(t.a, text("given "), meddle, &o), 0);
+        }
+        streams_turn(&t, 5); /* the kernel takes no more: it waits for that */
+        assert_true(gust_iostream_is_writing(t.a));
+        assert_int_equal(o.freed, 0);
+        gust_iostream_close(t.a);
+        assert_int_equal(o.freed, 4);
+        streams_turn(&t, 5);
+        streams_close(&t);
+        assert_int_equal(o.freed, 4);
+    }
+    free(bytes);
 }
 
 /* ---- reserve and commit ----------------------------------------------------------------- */
@@ -779,6 +811,50 @@ static void test_close__unsent_writes_are_cancelled__sent_ones_are_not(void **st
     streams_close(&t);
 }
 
+/* Two streams on the loop of t say something: each is heard by the other alone. */
+static void assert_queues_are_apart(struct streams *t)
+{
+    struct ears at_c = {0}, at_d = {0};
+    gust_iostream *c, *d;
+    assert_int_equal(gust_iostream_pair(t->loop, NULL, &c, &d), 0);
+    assert_int_equal(gust_iostream_set_callbacks(c, &ears_callbacks, &at_c), 0);
+    assert_int_equal(gust_iostream_set_callbacks(d, &ears_callbacks, &at_d), 0);
+    assert_int_equal(gust_iostream_write(c, text("of c"), NULL, NULL), 0);
+    assert_int_equal(gust_iostream_write(d, text("of d"), NULL, NULL), 0);
+    streams_turn(t, 10);
+    assert_string_equal(at_c.text, "of d");
+    assert_string_equal(at_d.text, "of c");
+    gust_iostream_close(c);
+    gust_iostream_close(d);
+    streams_turn(t, 5);
+}
+
+static void writes_again(gust_iostream *s, int status, void *user)
+{
+    heard_write(s, status, user);
+    assert_int_equal(gust_iostream_write(s, text("again"), heard_write, user), GUST_ECLOSED);
+}
+
+static void test_close__cancelled_writers_write_again__refused(void **state)
+{
+    static const gust_iostream_options never_congested = {.write_high_water = 16 * MIB};
+    struct streams t;
+    struct heard h = {0};
+    char *bytes = streams_pattern(8 * MIB);
+    (void)state;
+    streams_open(&t, &never_congested);
+    gust_str much = gust_str_make(bytes, 8 * MIB);
+    assert_int_equal(gust_iostream_write_borrowed(t.a, much, writes_again, &h), 0);
+    streams_turn(&t, 5);
+    assert_int_equal(h.calls, 0);
+    gust_iostream_close(t.a);
+    streams_until(&t, &h.calls, 1);
+    assert_int_equal(h.status, GUST_ECANCELED);
+    assert_queues_are_apart(&t);
+    free(bytes);
+    streams_close(&t);
+}
+
 /* The peer goes while much is queued: writes fail with the reason, once. */
 static void test_peer_closes__queued_writes_fail(void **state)
 {
@@ -903,6 +979,7 @@ static int group(void)
         STREAMS_CASE(test_adopt__freed_once__without_memory),
         STREAMS_CASE(test_shared__one_copy_for_all),
         STREAMS_CASE(test_adopt__owner_meddles_with_the_stream),
+        STREAMS_CASE(test_close__owners_of_unsent_bytes_write_again),
         STREAMS_CASE(test_reserve__all_sizes),
         STREAMS_CASE(test_reserve__never_used__leaves_nothing),
         STREAMS_CASE(test_event__all_that_is_written__leaves_in_one_call),
@@ -915,6 +992,7 @@ static int group(void)
         STREAMS_CASE(test_close_after_flush__all_arrives_then_the_end),
         STREAMS_CASE(test_shutdown_write__all_arrives_then_the_end),
         STREAMS_CASE(test_close__unsent_writes_are_cancelled__sent_ones_are_not),
+        STREAMS_CASE(test_close__cancelled_writers_write_again__refused),
         STREAMS_CASE(test_peer_closes__queued_writes_fail),
         STREAMS_CASE(test_kernel__storms_of_eagain_eintr_and_short_counts),
         STREAMS_CASE(test_kernel__takes_one_byte_at_a_time),
