@@ -42,7 +42,7 @@
     X(EISCONN, "socket is connected")                                                              \
     X(EISDIR, "is a directory")                                                                    \
     X(ELOOP, "too many levels of symbolic links")                                                  \
-    X(EMFILE, "file descriptor value too large")                                                   \
+    X(EMFILE, "too many open files")                                                               \
     X(EMLINK, "too many links")                                                                    \
     X(EMSGSIZE, "message too large")                                                               \
     X(ENAMETOOLONG, "filename too long")                                                           \
