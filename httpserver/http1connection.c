@@ -59,10 +59,11 @@ static void set_deadline(struct gust__conn *conn, gust_time when)
     }
 }
 
-/* `timeout` from now; a negative one never comes. */
+/* `timeout` from now; a negative one never comes, nor does one beyond all time. */
 static gust_time in(const struct gust__conn *conn, gust_time timeout)
 {
-    return timeout < 0 ? GUST_NEVER : gust_ioloop_now(conn->server->loop) + timeout;
+    gust_time now = gust_ioloop_now(conn->server->loop);
+    return timeout < 0 || timeout > GUST_NEVER - now ? GUST_NEVER : now + timeout;
 }
 
 /* ---- Ends -------------------------------------------------------------------- */

@@ -225,7 +225,8 @@ int gust_httpserver_shutdown(gust_httpserver *server, gust_time grace, gust_shut
     GUST_CHECK(fn != NULL, -EINVAL);
     gust_time when = gust_ioloop_now(server->loop);
     if (server->connection_count > 0) {
-        when += grace != 0 ? grace : GUST_DEFAULT_SHUTDOWN_GRACE;
+        grace = grace != 0 ? grace : GUST_DEFAULT_SHUTDOWN_GRACE;
+        when = grace > GUST_NEVER - when ? GUST_NEVER : when + grace;
     }
     GUST_TRY(gust_ioloop_arm(server->loop, &server->grace, when, grace_over));
     server->stopping = true;

@@ -514,7 +514,8 @@ static void wait_writable(gust_iostream *s, bool progress)
     struct gust__out *out = s->out;
     gust_time timeout = s->options->write_timeout;
     if (timeout > 0 && (progress || out->deadline == GUST_NEVER)) {
-        out->deadline = gust_ioloop_now(s->io->loop) + timeout;
+        gust_time now = gust_ioloop_now(s->io->loop);
+        out->deadline = timeout > GUST_NEVER - now ? GUST_NEVER : now + timeout;
         gust__stream_arm(s, out->deadline);
     }
     if (gust__is(s, GUST__S_CLOSED)) {

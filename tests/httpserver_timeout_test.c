@@ -125,6 +125,17 @@ static void test_idle__switched_off(void **state)
     assert_int_equal(http_peer_answers(&peer), 2);
 }
 
+static void test_idle__as_long_as_time__does_not_wrap(void **state)
+{
+    (void)state;
+    restart(&(gust_httpserver_options){.keepalive_timeout = GUST_NEVER});
+    open_peer();
+    say(GET);
+    http_site_pass(&site, GUST_SECONDS(1000000));
+    say(GET);
+    assert_int_equal(http_peer_answers(&peer), 2);
+}
+
 /* ---- heads ------------------------------------------------------------------- */
 
 static void test_head__408_from_its_first_byte(void **state)
@@ -482,6 +493,7 @@ int main(void)
         CASE(test_idle__counts_from_the_last_answer),
         CASE(test_idle__only_a_line_end_came),
         CASE(test_idle__switched_off),
+        CASE(test_idle__as_long_as_time__does_not_wrap),
         CASE(test_head__408_from_its_first_byte),
         CASE(test_head__trickling_gains_nothing),
         CASE(test_head__second_request_has_its_own_time),

@@ -251,6 +251,23 @@ static void test_write_timeout__no_progress__closes(void **state)
     streams_close(&t);
 }
 
+static void test_write_timeout__as_long_as_time__none(void **state)
+{
+    static const gust_iostream_options at_no_time = {.write_timeout = GUST_NEVER};
+    struct streams t;
+    struct ears e = {0};
+    struct heard h = {0};
+    char *bytes = streams_pattern(15 * MIB);
+    (void)state;
+    open_with(&t, &at_no_time, &ears_callbacks, &e);
+    write_much(&t, bytes, 15 * MIB, &h);
+    streams_pass(&t, GUST_SECONDS(1000000));
+    assert_int_equal(e.closes, 0);
+    assert_int_equal(h.calls, 0);
+    streams_close(&t);
+    free(bytes);
+}
+
 static void test_write_timeout__nothing_queued__none(void **state)
 {
     struct streams t;
@@ -392,6 +409,7 @@ static int group(void)
         STREAMS_CASE(test_deadline__set_again_in_on_timeout),
         STREAMS_CASE(test_deadline__without_memory__stays_as_it_was),
         STREAMS_CASE(test_write_timeout__no_progress__closes),
+        STREAMS_CASE(test_write_timeout__as_long_as_time__none),
         STREAMS_CASE(test_write_timeout__nothing_queued__none),
         STREAMS_CASE(test_write_timeout__slow_progress__none),
         STREAMS_CASE(test_write_timeout__and_a_deadline),
