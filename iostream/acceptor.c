@@ -5,6 +5,8 @@
  *   1. a descriptor held in reserve is closed, one waiting client is accepted
  *      and closed, and the reserve is opened again, until none waits;
  *   2. where that fails too, the listener rests for half a second.
+ * So it does when there is nothing but clients that died in the backlog: an error
+ * that goes on for ever looks the same.
  * Nothing here is called from another thread; a program whose other threads open
  * descriptors can still lose the race for the reserve, and then rests. */
 #include <fcntl.h>
@@ -14,8 +16,8 @@
 #include <gust/log.h>
 #include <gust/netutil.h>
 
+#include "iostream/iostream_internal.h"
 #include "util/alloc_internal.h"
-#include "util/check_internal.h"
 
 #define REST GUST_MILLIS(500)
 #define LOG_PAUSE GUST_SECONDS(60)
@@ -144,6 +146,7 @@ static void on_events(gust_ioloop *loop, gust_watcher *watcher, unsigned events)
     (void)loop;
     (void)events;
     gust_acceptor *a = GUST_CONTAINER_OF(watcher, gust_acceptor, watcher);
+    unsigned failed = 0;
     a->depth++;
     for (unsigned i = 0; i < a->batch && !a->paused && !a->freed; i++) {
         gust_addr addr;
@@ -152,7 +155,7 @@ static void on_events(gust_ioloop *loop, gust_watcher *watcher, unsigned events)
             a->fn(a, fd, &addr, a->user);
         } else if (fd == -EAGAIN) {
             break;
-        } else if (!is_of_the_client(fd)) {
+        } else if (!is_of_the_client(fd) || ++failed == a->batch) {
             exhausted(a, fd);
             break;
         }
@@ -175,7 +178,10 @@ int gust_acceptor_new(gust_ioloop *loop, int fd, unsigned accept_batch, gust_acc
                          .user = user,
                          .batch = accept_batch != 0 ? accept_batch : GUST_DEFAULT_ACCEPT_BATCH,
                          .reserve = -1};
-    int code = gust_ioloop_watch(loop, &a->watcher, fd, GUST_READ, on_events);
+    int code = gust__set_nonblocking(fd); /* or accepting would wait for a next client */
+    if (code == 0) {
+        code = gust_ioloop_watch(loop, &a->watcher, fd, GUST_READ, on_events);
+    }
     if (code != 0) {
         gust__free(a);
         return code;

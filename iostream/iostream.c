@@ -53,6 +53,21 @@ gust_iostream *gust_iostream_ref(gust_iostream *s)
     return s;
 }
 
+static struct gust__stream_group *group_of(const gust_iostream *s)
+{
+    return (struct gust__stream_group *)(uintptr_t)s->options; /* its first member */
+}
+
+/* A place at the server is free. The stream may still be held for a while. */
+static void leave_group(const gust_iostream *s)
+{
+    struct gust__stream_group *group = group_of(s);
+    group->open--;
+    if (group->server != NULL) {
+        group->on_stream_gone(group->server);
+    }
+}
+
 static void destroy(gust_iostream *s)
 {
     if (s->out != NULL) {
@@ -62,11 +77,9 @@ static void destroy(gust_iostream *s)
     gust__free(s->in);
     gust__free(s->verbs);
     if (gust__is(s, GUST__S_GROUPED)) {
-        struct gust__stream_group *group = (struct gust__stream_group *)(uintptr_t)s->options;
-        group->open--;
-        if (group->server != NULL) {
-            group->on_stream_gone(group->server);
-        } else if (group->open == 0) {
+        struct gust__stream_group *group = group_of(s);
+        group->streams--;
+        if (group->server == NULL && group->streams == 0) {
             gust__free(group);
         }
     }
@@ -330,6 +343,9 @@ void gust__stream_finish_close(gust_iostream *s)
         gust_stream_close_fn *fn = v->close_fn;
         v->close_fn = NULL;
         fn(s, s->error, v->close_user);
+    }
+    if (gust__is(s, GUST__S_GROUPED)) {
+        leave_group(s);
     }
     gust_iostream_unref(s);
 }

@@ -132,8 +132,9 @@ struct gust__verbs {
 /* What the streams of one server share; options first. */
 struct gust__stream_group {
     gust_iostream_options options;
-    size_t open;  /* streams not yet freed */
-    void *server; /* NULL once it is gone */
+    size_t streams; /* not yet freed */
+    size_t open;    /* those whose close was not told yet */
+    void *server;   /* NULL once it is gone */
     void (*on_stream_gone)(void *server);
 };
 
@@ -266,6 +267,7 @@ void gust__io_seg_free(struct gust__io *io, struct gust__seg *seg);
 
 /* socket.c */
 extern const gust_iostream_transport gust__socket_transport;
+int gust__set_nonblocking(int fd);
 int gust__stream_of_accepted(gust_ioloop *loop, int fd, struct gust__stream_group *group,
                              gust_iostream **out_s);
 

@@ -16,6 +16,9 @@
 gust_addr gust_addr_from_sockaddr(const struct sockaddr *sa, socklen_t len)
 {
     gust_addr addr = {0};
+    if (len < (socklen_t)(offsetof(struct sockaddr, sa_family) + sizeof sa->sa_family)) {
+        return addr; /* nothing was filled in */
+    }
     if (sa->sa_family == AF_INET && len >= (socklen_t)sizeof(struct sockaddr_in)) {
         struct sockaddr_in in;
         memcpy(&in, sa, sizeof in);
@@ -139,13 +142,27 @@ static void close_all(const int *fds, size_t count)
     }
 }
 
+/* Does the same address come earlier in the list? A hosts file may name one twice. */
+static bool is_repeated(const struct addrinfo *list, const struct addrinfo *ai)
+{
+    set_port(ai->ai_addr, 0);
+    for (const struct addrinfo *before = list; before != ai; before = before->ai_next) {
+        set_port(before->ai_addr, 0);
+        if (before->ai_addrlen == ai->ai_addrlen &&
+            memcmp(before->ai_addr, ai->ai_addr, ai->ai_addrlen) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Listen at every address of the list of one family. */
 static int listen_family(struct addrinfo *list, int family, const gust_bind_options *options,
                          int *port, int *fds, size_t max, size_t *count)
 {
     int skipped = 0;
     for (struct addrinfo *ai = list; ai != NULL && *count < max; ai = ai->ai_next) {
-        if (ai->ai_family != family) {
+        if (ai->ai_family != family || is_repeated(list, ai)) {
             continue;
         }
         set_port(ai->ai_addr, *port);

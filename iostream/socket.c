@@ -76,7 +76,7 @@ const gust_iostream_transport gust__socket_transport = {.name = "socket",
                                                         .close = socket_close,
                                                         .fd = socket_fd};
 
-static int set_nonblocking(int fd)
+int gust__set_nonblocking(int fd)
 {
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0 || (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)) {
@@ -90,7 +90,7 @@ int gust_iostream_new(gust_ioloop *loop, int fd, const gust_iostream_options *op
 {
     GUST_CHECK(loop != NULL, -EINVAL);
     struct gust__io *io;
-    GUST_TRY(set_nonblocking(fd));
+    GUST_TRY(gust__set_nonblocking(fd));
     GUST_TRY(gust__io_get(loop, &io));
     gust_iostream *s;
     GUST_TRY(gust__stream_new(io, &gust__socket_transport, NULL, options, &s));
@@ -111,6 +111,7 @@ int gust__stream_of_accepted(gust_ioloop *loop, int fd, struct gust__stream_grou
     (*out_s)->watcher.fd = fd;
     gust__set(*out_s, GUST__S_GROUPED);
     group->open++;
+    group->streams++;
     return 0;
 }
 

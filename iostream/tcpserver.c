@@ -123,6 +123,14 @@ int gust_tcpserver_add_socket(gust_tcpserver *server, int fd)
     return 0;
 }
 
+/* Stop listening at all but the first `keep` sockets. */
+static void drop_acceptors(gust_tcpserver *server, size_t keep)
+{
+    while (server->acceptor_count > keep) {
+        gust_acceptor_free(server->acceptors[--server->acceptor_count]);
+    }
+}
+
 int gust_tcpserver_listen(gust_tcpserver *server, int port, const char *address)
 {
     int fds[MAX_SOCKETS];
@@ -130,6 +138,7 @@ int gust_tcpserver_listen(gust_tcpserver *server, int port, const char *address)
     size_t max = MAX_SOCKETS - server->acceptor_count;
     GUST_CHECK(max > 0, -ENOSPC);
     GUST_TRY(gust_bind_sockets(port, address, &server->bind, fds, max, &count));
+    size_t before = server->acceptor_count;
     int code = 0;
     for (size_t i = 0; i < count; i++) {
         if (code == 0) {
@@ -139,14 +148,15 @@ int gust_tcpserver_listen(gust_tcpserver *server, int port, const char *address)
             (void)gust_sys_real()->close(gust_sys_real(), fds[i]);
         }
     }
+    if (code != 0) {
+        drop_acceptors(server, before);
+    }
     return code;
 }
 
 void gust_tcpserver_stop(gust_tcpserver *server)
 {
-    while (server->acceptor_count > 0) {
-        gust_acceptor_free(server->acceptors[--server->acceptor_count]);
-    }
+    drop_acceptors(server, 0);
 }
 
 void gust_tcpserver_free(gust_tcpserver *server)
@@ -156,7 +166,7 @@ void gust_tcpserver_free(gust_tcpserver *server)
     }
     gust_tcpserver_stop(server);
     server->group->server = NULL;
-    if (server->group->open == 0) {
+    if (server->group->streams == 0) {
         gust__free(server->group);
     }
     gust__free(server);

@@ -47,6 +47,10 @@ struct streams {
 void streams_open(struct streams *t, const gust_iostream_options *options);
 int streams_try(struct streams *t, const gust_iostream_options *options);
 
+/* The kernel under the clock of the streams that are made from now on, for sweeps;
+ * NULL: each has its own in `faults`. */
+void streams_set_kernel(const gust_sys *sys);
+
 /* The loop and its clock alone; a and b are NULL. */
 int streams_try_loop(struct streams *t);
 
