@@ -107,8 +107,9 @@ int gust_ioloop_close(gust_ioloop *loop, bool all_fds)
     }
     if (loop->pid != getpid()) {
         close_poller(loop);
+    } else {
+        gust__deferred_finish(loop); /* what was written leaves; once, so not here in a child */
     }
-    gust__deferred_finish(loop);
     loop->closing = true;
     gust__locals_close(loop);
     gust__deferred_finish(loop);

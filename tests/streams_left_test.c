@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -259,6 +260,32 @@ static void test_http_connections__closed_with_the_loop(void **state)
     gust_application_free(app);
 }
 
+/* A forked child that gives the loop back sends nothing of what the parent has
+ * queued, and leaves the parent its sockets. */
+static void test_forked_child__closes_its_copies_only(void **state)
+{
+    gust_iostream *s;
+    char in[64];
+    int fds[2], status;
+    (void)state;
+    loops_pair(fds);
+    assert_int_equal(gust_iostream_new(loop, fds[0], NULL, &s), 0);
+    assert_int_equal(gust_iostream_set_callbacks(s, &callbacks, NULL), 0);
+    assert_int_equal(gust_iostream_write(s, GUST_STR("once"), NULL, NULL), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(gust_ioloop_close(loop, false) == 0 && closed == 1 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(recv(fds[1], in, sizeof(in), 0), -1);
+    turn(2);
+    assert_int_equal(recv(fds[1], in, sizeof(in), 0), 4);
+    assert_int_equal(recv(fds[1], in, sizeof(in), 0), -1);
+    assert_int_equal(closed, 0);
+    close(fds[1]);
+}
+
 static int group(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +296,7 @@ static int group(void)
         cmocka_unit_test_setup_teardown(test_new_streams_meanwhile__refused, before, after),
         cmocka_unit_test_setup_teardown(test_streams_that_close_each_other__once_each, before,
                                         after),
+        cmocka_unit_test_setup_teardown(test_forked_child__closes_its_copies_only, before, after),
         cmocka_unit_test_setup_teardown(test_http_connections__closed_with_the_loop, before, after),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -247,6 +247,19 @@ static void test_prepare_pending__the_client_goes(void **state)
     ws_live_expect_events(&live, "open close(1006,) ");
 }
 
+static void test_prepare_pending__the_connection_breaks(void **state)
+{
+    (void)state;
+    start(&slow_prepare);
+    ws_live_request(&live, "/ws", "", NULL, 0);
+    gust_httpserver_close_all_connections(live.server);
+    ws_live_turn(&live, 4);
+    gust_handler_complete(waiting, 0);
+    ws_live_turn(&live, 4);
+    assert_int_equal(gust_websocket_count(live.loop), 0);
+    ws_live_expect_events(&live, "");
+}
+
 /* The application is freed while prepare is pending; open asks for its route's
  * arguments all the same. */
 static void test_application_freed_in_prepare__open_has_its_route(void **state)
@@ -705,6 +718,7 @@ int main(void)
         CASE(test_prepare_pending__then_all_goes_on),
         CASE(test_prepare_pending__refuses_later),
         CASE(test_prepare_pending__the_client_goes),
+        CASE(test_prepare_pending__the_connection_breaks),
         CASE(test_application_freed_in_prepare__open_has_its_route),
         CASE(test_handler_after_the_101__refuses_to_answer),
         CASE(test_upgrade_behind_a_pipelined_request__in_order),
