@@ -95,6 +95,16 @@ struct gust__upload {
     struct gust__chunked decoder; /* where it is chunked */
 };
 
+/* One request.
+ *
+ * Invariants
+ *  1. attached: there is a connection
+ *  2. finish was told of: the message was read to its end
+ *  3. paused: there is a body, and it is streamed
+ *  4. dropping the rest of the body: the response is finished
+ *  5. the response is chunked: its head is out, it has a body, no length is promised
+ *  6. the response is finished: its head counts as sent, unless nobody was told of
+ *     the request */
 struct gust_request {
     struct gust__conn *conn; /* valid while attached, and until that turn of the loop ends */
     gust_httpserver *server;
@@ -160,6 +170,21 @@ struct gust_httpserver {
 static inline bool gust__req_is(const gust_request *req, unsigned flag)
 {
     return (req->flags & flag) != 0;
+}
+
+/* The numbers are those above. */
+static inline void gust__request_check(const gust_request *req)
+{
+    unsigned f = req->flags;
+    (void)f;
+    GUST_ASSERT(!(f & GUST__R_ATTACHED) || req->conn != NULL);         /* 1 */
+    GUST_ASSERT(!(f & GUST__R_FINISH_TOLD) || (f & GUST__R_COMPLETE)); /* 2 */
+    GUST_ASSERT(!(f & GUST__R_BODY_PAUSED) ||
+                (req->upload != NULL && (f & GUST__R_STREAM))); /* 3 */
+    GUST_ASSERT(!(f & GUST__R_DROP) || (f & GUST__R_FINISHED)); /* 4 */
+    GUST_ASSERT(!(f & GUST__R_CHUNKED) || ((f & GUST__R_STARTED) && !(f & GUST__R_NO_BODY) &&
+                                           req->response_left < 0));                     /* 5 */
+    GUST_ASSERT(!(f & GUST__R_FINISHED) || (f & (GUST__R_STARTED | GUST__R_GONE_TOLD))); /* 6 */
 }
 
 /* httpserver.c */

@@ -94,6 +94,7 @@ static inline void destroy(gust_request *req)
  * go of it, and no function of the delegate is on the stack. */
 void gust__request_release(gust_request *req)
 {
+    gust__request_check(req);
     unsigned state = req->flags & (GUST__R_FINISHED | GUST__R_HEAD_DONE | GUST__R_ATTACHED);
     if (req->depth == 0 && (state & GUST__R_ATTACHED) == 0 && state != GUST__R_HEAD_DONE) {
         destroy(req);

@@ -474,6 +474,7 @@ static void finish(gust_request *req, int status)
 {
     req->status = (uint16_t)status;
     req->flags |= GUST__R_STARTED | GUST__R_FINISHED;
+    gust__request_check(req);
     gust__conn_response_done(req);
 }
 
@@ -606,6 +607,7 @@ int gust_request_write_headers(gust_request *req, const gust_response *response,
     if (code != 0) {
         give_up(req); /* its head is out */
     }
+    gust__request_check(req);
     return code;
 }
 

@@ -9,13 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <arpa/inet.h>
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "tests/support/alloc_sweep.h"
@@ -347,6 +346,17 @@ static void test_client_leaves__after_each_byte(void **state)
 
 /* ---- system calls -------------------------------------------------------------------------- */
 
+/* Thousands of connections: over AF_UNIX they use up no ports. */
+static int listen_at(struct sockaddr_un *to)
+{
+    *to = (struct sockaddr_un){.sun_family = AF_UNIX};
+    snprintf(to->sun_path, sizeof(to->sun_path), "/tmp/gust-sweep-%ld", (long)getpid());
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)to, sizeof(*to)), 0);
+    assert_int_equal(listen(fd, 5), 0);
+    return fd;
+}
+
 /* A client on a plain socket, which has no part in the faults. */
 struct client {
     struct http_peer got; /* text and its length only */
@@ -355,14 +365,11 @@ struct client {
     bool ended;
 };
 
-static void client_connect(struct client *c, int port, const char *text)
+static void client_connect(struct client *c, const struct sockaddr_un *to, const char *text)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET};
-    to.sin_port = htons((uint16_t)port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    *c = (struct client){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .left = text};
+    *c = (struct client){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), .left = text};
     assert_true(c->fd >= 0);
-    assert_int_equal(connect(c->fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    assert_int_equal(connect(c->fd, (const struct sockaddr *)to, sizeof(*to)), 0);
     assert_int_equal(fcntl(c->fd, F_SETFL, O_NONBLOCK), 0);
     c->got.cap = 65536;
     c->got.text = calloc(1, c->got.cap);
@@ -399,12 +406,13 @@ static void client_run(struct client *c, struct http_site *site)
     }
 }
 
-static size_t talk_over_socket(struct http_site *site, int port, const struct exchange *x)
+static size_t talk_over_socket(struct http_site *site, const struct sockaddr_un *to,
+                               const struct exchange *x)
 {
     struct client c;
     take_part(site, x);
     site->req = NULL;
-    client_connect(&c, port, x->text);
+    client_connect(&c, to, x->text);
     client_run(&c, site);
     size_t answers = c.ended ? http_peer_answers(&c.got) : 0;
     client_close(&c);
@@ -423,16 +431,17 @@ static void scenario_calls(struct faults *faults, void *user)
     site.on_gone = on_gone;
     int status = http_site_init(&site, NULL, &http_site_delegate, &faults->sys);
     if (status == 0) {
-        assert_int_equal(gust_httpserver_listen(site.server, 0, "127.0.0.1"), 0);
-        int port = gust_httpserver_port(site.server);
-        size_t answers = talk_over_socket(&site, port, x);
+        struct sockaddr_un to;
+        assert_int_equal(gust_httpserver_add_socket(site.server, listen_at(&to)), 0);
+        size_t answers = talk_over_socket(&site, &to, x);
         if (faults->injected == 0) {
             assert_int_equal(answers, x->answers);
         }
         faults_clear(faults);
         clock_advance(&site.clock, GUST_SECONDS(80)); /* whoever hangs is idle by now */
         http_site_turn(&site, 4);
-        answers = talk_over_socket(&site, port, &next_client);
+        answers = talk_over_socket(&site, &to, &next_client);
+        unlink(to.sun_path);
         if (answers != 1 || gust_httpserver_connections(site.server) != 0) {
             fail_msg("%s, %s: the next client got %zu answers, %zu connections are left", x->name,
                      faults_current(), answers, gust_httpserver_connections(site.server));

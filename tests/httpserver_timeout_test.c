@@ -428,7 +428,7 @@ static void test_reads_nothing__ended_without_progress(void **state)
 /* The option reaches the streams that the server accepts itself. */
 static void test_reads_nothing__over_a_socket(void **state)
 {
-    gust_httpserver_options options = {.write_timeout = GUST_MILLIS(50)};
+    gust_httpserver_options options = {.write_timeout = GUST_MILLIS(500)};
     (void)state;
     http_site_stop(&site);
     memset(&site, 0, sizeof(site));
