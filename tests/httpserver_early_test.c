@@ -297,6 +297,29 @@ static void test_early__while_the_body_waits(void **state)
     check_answer_while_waiting(CHUNKED "5\r\nhello\r\n", "0\r\n\r\n" GET, false);
 }
 
+/* The server goes before the callback that resume asked for. */
+static void resume_answer_and_free(gust_ioloop *loop, void *user)
+{
+    (void)loop;
+    (void)user;
+    gust_request_resume(site.req);
+    assert_int_equal(http_site_answer(site.req, 403, "no"), 0);
+    gust_httpserver_free(site.server);
+    site.server = NULL;
+}
+
+static void test_early__server_freed_before_it_resumes(void **state)
+{
+    (void)state;
+    site.on_head = stream;
+    site.on_data = wait_in_data;
+    open_peer();
+    say(CHUNKED "5\r\nhello\r\n");
+    assert_int_equal(gust_ioloop_add_callback(site.loop, resume_answer_and_free, NULL), 0);
+    http_site_turn(&site, 6);
+    assert_true(peer.ended);
+}
+
 static void test_early__while_the_body_is_held(void **state)
 {
     (void)state;
@@ -400,6 +423,7 @@ int main(void)
         CASE(test_early__large_or_chunked_body_ends_it),
         CASE(test_early__in_data_received),
         CASE(test_early__while_the_body_waits),
+        CASE(test_early__server_freed_before_it_resumes),
         CASE(test_early__while_the_body_is_held),
         CASE(test_delegate_fails__500_and_end),
         CASE(test_delegate_fails__without_on_connection_close),

@@ -307,6 +307,29 @@ static void test_written__server_freed_meanwhile(void **state)
     assert_int_equal(site.closes, 1);
 }
 
+/* Without memory for the callback nothing may be sent: nobody could tell whether
+ * the piece is out. */
+static void write_without_memory(gust_request *req)
+{
+    gust_response response = {.status = 200};
+    written = 0;
+    assert_int_equal(gust_request_write_headers(req, &response, NONE), 0);
+    alloc_count_fail_at(1, true);
+    assert_int_equal(gust_request_write(req, GUST_STR("a"), on_written, &written), -ENOMEM);
+    alloc_count_fail_at(0, false);
+    assert_false(gust_request_is_connected(req));
+    assert_int_equal(gust_request_finish(req), 0);
+}
+
+static void test_written__no_memory_to_tell(void **state)
+{
+    (void)state;
+    ask(GET GET, write_without_memory);
+    assert_true(peer.ended);
+    assert_int_equal(http_peer_answers(&peer), 0);
+    assert_int_equal(written, 0);
+}
+
 static void write_many(gust_request *req)
 {
     gust_response response = {.status = 200};
@@ -323,6 +346,52 @@ static void test_written__many_at_once(void **state)
     (void)state;
     ask(GET, write_many);
     assert_int_equal(written, 70000);
+    assert_int_equal(gust_request_finish(kept), 0);
+}
+
+/* ---- broken off ---------------------------------------------------------------- */
+
+static void break_off(gust_request *req)
+{
+    gust_response response = {.status = 200};
+    assert_int_equal(gust_request_write_headers(req, &response, GUST_STR("half")), 0);
+    gust_request_abort(req);
+    gust_request_abort(req);
+    assert_false(gust_request_is_connected(req));
+    assert_int_equal(gust_request_write(req, GUST_STR("more"), NULL, NULL), 0);
+    assert_int_equal(gust_request_finish(req), 0);
+}
+
+static void break_off_unbegun(gust_request *req)
+{
+    gust_request_abort(req);
+    assert_int_equal(gust_request_finish(req), 0);
+}
+
+static void break_off_later(gust_request *req)
+{
+    gust_response response = {.status = 200};
+    kept = req;
+    assert_int_equal(gust_request_write_headers(req, &response, GUST_STR("half")), 0);
+    gust_request_abort(req);
+}
+
+static void test_abort__what_was_written_and_no_end(void **state)
+{
+    (void)state;
+    site.on_gone = http_site_later;
+    ask(GET GET, break_off);
+    assert_true(peer.ended);
+    assert_string_equal(peer.text + peer.len - 9, "4\r\nhalf\r\n");
+    assert_int_equal(site.finishes, 1);
+    ask(GET GET, break_off_unbegun);
+    assert_true(peer.ended);
+    assert_int_equal(peer.len, 0);
+    site.gones = 0;
+    ask(GET GET, break_off_later);
+    assert_true(peer.ended);
+    assert_string_equal(peer.text + peer.len - 9, "4\r\nhalf\r\n");
+    assert_int_equal(site.gones, 1);
     assert_int_equal(gust_request_finish(kept), 0);
 }
 
@@ -496,6 +565,8 @@ int main(void)
         CASE(test_written__not_after_the_end),
         CASE(test_written__client_is_gone),
         CASE(test_written__server_freed_meanwhile),
+        CASE(test_written__no_memory_to_tell),
+        CASE(test_abort__what_was_written_and_no_end),
         CASE(test_written__many_at_once),
         CASE(test_large__heads),
         CASE(test_large__bodies),

@@ -207,6 +207,10 @@ static const struct exchange exchanges[] = {
      wait_in_data, NULL, 2},
     {"held upload", POST EXPECT "Content-Length: 100\r\n\r\n" BODY_100 LAST, wait_in_head, NULL,
      NULL, 2},
+    {"upload with a large head",
+     POST "X: " BODY_1000 BODY_100 BODY_100 BODY_100 BODY_100 BODY_100 BODY_100 BODY_100 BODY_100
+          "\r\nContent-Length: 100\r\n\r\n" BODY_100 LAST,
+     NULL, NULL, echo, 2},
     {"chunked answer", GET LAST, NULL, NULL, answer_in_chunks, 2},
     {"answer in turns", GET LAST, NULL, NULL, answer_in_turns, 2},
     {"late answer", GET LAST, NULL, NULL, answer_later, 2},
@@ -277,6 +281,7 @@ static int scenario(void *user)
         clock_advance(&site.clock, GUST_SECONDS(3)); /* of lingering */
         http_site_turn(&site, 4);
         assert_int_equal(gust_httpserver_connections(site.server), 0);
+        assert_true(site.gones <= site.heads); /* of what was told of only */
         int served = talk(&site, &next_client, SIZE_MAX, 0, false);
         if (served != 0) {
             fail_msg("%s: the next client got %s", plan->x->name, gust_err_name(served));
