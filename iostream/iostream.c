@@ -19,6 +19,24 @@
 
 static const gust_iostream_options default_options = {0};
 
+static void check(const gust_iostream *s)
+{
+    bool closed = gust__is(s, GUST__S_CLOSED);
+    GUST_ASSERT(s->refs > 0);
+    GUST_ASSERT(!closed || (s->transport == NULL && !gust_timer_is_armed(&s->timer)));
+    GUST_ASSERT(!closed || s->out == NULL || s->out->head == NULL);
+    GUST_ASSERT(s->in == NULL || (s->in->off <= s->in->len && s->in->len <= s->in->cap));
+    GUST_ASSERT(closed || !gust__is(s, GUST__S_EOF) || !gust__is(s, GUST__S_WANT_READ));
+    GUST_ASSERT(gust__is(s, GUST__S_SHUT) || !gust__is(s, GUST__S_SHUT_SENT));
+    GUST_ASSERT(gust__is(s, GUST__S_PAUSED) || !gust__is(s, GUST__S_CLOSING));
+    GUST_ASSERT(closed || s->u.deadline == GUST_NEVER ||
+                gust_ioloop_armed_for(s->io->loop, &s->timer) <= s->u.deadline);
+    GUST_ASSERT(s->io->corked != s || (s->out == NULL && s->io->cork_len > 0));
+    GUST_ASSERT(!gust__verb_is_pending(s) || s->verbs->fn != NULL);
+    GUST_ASSERT(!gust__verb_is_pending(s) || closed || s->cb == NULL || s->cb->reader == NULL);
+    (void)closed;
+}
+
 int gust__stream_new(struct gust__io *io, const gust_iostream_transport *ops, void *transport,
                      const gust_iostream_options *options, gust_iostream **out_s)
 {
@@ -123,7 +141,9 @@ int gust_iostream_set_callbacks(gust_iostream *s, const gust_iostream_callbacks 
     s->user = user;
     gust__unset(s, GUST__S_EOF_TOLD);
     /* without a reader too: to notice the end */
-    return callbacks != NULL ? gust__stream_start_reading(s) : 0;
+    int code = callbacks != NULL ? gust__stream_start_reading(s) : 0;
+    check(s);
+    return code;
 }
 
 /* ---- Events -------------------------------------------------------------- */
@@ -199,12 +219,14 @@ void gust_iostream_ready(gust_iostream *s, unsigned events)
     }
     /* no reference is taken: the stream's own one goes before the loop waits, at
      * the earliest, and that is not from in here */
+    check(s);
     gust__set(s, GUST__S_DISPATCH);
     handle_events(s, events);
     gust__unset(s, GUST__S_DISPATCH);
     if (s->io->corked == s || s->out != NULL || gust__is(s, GUST__S_SHUT | GUST__S_CLOSING)) {
         gust__stream_settle(s);
     }
+    check(s);
 }
 
 /* ---- Time ---------------------------------------------------------------- */
@@ -268,6 +290,7 @@ int gust_iostream_set_deadline(gust_iostream *s, gust_time when)
     if (code != 0) {
         s->u.deadline = before;
     }
+    check(s);
     return code;
 }
 
@@ -287,6 +310,7 @@ void gust_iostream_close_with(gust_iostream *s, int status)
     s->ops->close(s, s->transport);
     s->transport = NULL;
     gust__io_closing(s);
+    check(s);
 }
 
 void gust_iostream_close(gust_iostream *s)
@@ -331,6 +355,7 @@ static int operation_status(const gust_iostream *s)
 void gust__stream_finish_close(gust_iostream *s)
 {
     int status = operation_status(s);
+    check(s);
     gust__connect_done(s, status);
     gust__verb_finish(s, status);
     gust__out_fail(s, status);

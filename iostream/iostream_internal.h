@@ -84,8 +84,11 @@ struct gust__done {
 /* The write queue. Exists while there is something in it.
  *
  * Invariants
- *  1. queued is the sum of the lengths of the segments
- *  2. head is NULL iff queued is 0 */
+ *  1. queued is the sum of the lengths of the segments; only a reserved chunk is
+ *     empty
+ *  2. head and tail are the ends of one list, or both NULL; so are done_head and
+ *     done_tail
+ *  3. who waits waits for no more than was queued, in the order of the writes */
 struct gust__out {
     struct gust__seg *head;
     struct gust__seg *tail;
@@ -174,6 +177,14 @@ struct gust__io {
     gust_deferred work;
 };
 
+/* Invariants
+ *  1. it is referenced; closed, it has no transport, timer or output
+ *  2. the bytes that are kept lie within their buffer
+ *  3. the end of reading ends the interest in it; SHUT_SENT comes after SHUT, and
+ *     CLOSING pauses
+ *  4. the timer fires at the deadline at the latest
+ *  5. a stream that is corked has no queue
+ *  6. a pending verb has a function, and no reader beside it */
 struct gust_iostream {
     gust_watcher watcher; /* of the socket transport */
     struct gust__io *io;

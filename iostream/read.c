@@ -304,7 +304,7 @@ static inline bool read_plainly(gust_iostream *s)
 {
     struct gust__io *io = s->io;
     const unsigned special = GUST__S_PAUSED | GUST__S_CONNECTING | GUST__S_EOF | GUST__S_CLOSING |
-                             GUST__S_KICKED;
+                             GUST__S_OFFERING | GUST__S_KICKED;
     if (s->in != NULL || s->verbs != NULL || s->cb == NULL || s->cb->reader == NULL ||
         io->recv_busy || s->options->read_chunk_size != 0 || small_buffer(s) ||
         gust__is(s, special)) {
@@ -323,7 +323,7 @@ void gust__stream_read(gust_iostream *s)
     if (GUST_LIKELY(read_plainly(s))) {
         return;
     }
-    if (s->io->recv_busy || gust__is(s, GUST__S_EOF)) {
+    if (s->io->recv_busy || gust__is(s, GUST__S_EOF | GUST__S_OFFERING)) {
         return; /* from inside a reader: the level-triggered poller tells again */
     }
     if (gust__is(s, GUST__S_CLOSING)) {

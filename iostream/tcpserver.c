@@ -38,6 +38,14 @@ static size_t default_max_connections(void)
                : (size_t)limit.rlim_cur / 2 + 1;
 }
 
+static void check(const gust_tcpserver *server)
+{
+    GUST_ASSERT(server->acceptor_count <= MAX_SOCKETS);
+    GUST_ASSERT(server->group->server == server);
+    GUST_ASSERT(server->group->open <= server->group->streams);
+    (void)server;
+}
+
 static void set_full(gust_tcpserver *server, bool full)
 {
     server->full = full;
@@ -53,6 +61,7 @@ static void set_full(gust_tcpserver *server, bool full)
 static void on_stream_gone(void *user)
 {
     gust_tcpserver *server = user;
+    check(server);
     if (server->full && server->group->open < server->max_connections) {
         set_full(server, false);
         return;
@@ -120,6 +129,7 @@ int gust_tcpserver_add_socket(gust_tcpserver *server, int fd)
         gust_acceptor_pause(*place);
     }
     server->acceptor_count++;
+    check(server);
     return 0;
 }
 

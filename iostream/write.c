@@ -95,6 +95,36 @@ static void drop_empty_tail(struct gust__io *io, struct gust__out *out)
     seg->release(io, seg);
 }
 
+/* Long queues are looked at from the front only. */
+#define CHECKED 200
+
+static inline bool segments_are_right(const struct gust__out *out)
+{
+    const struct gust__seg *seg = out->head;
+    size_t sum = 0;
+    for (int i = 0; seg != NULL && i < CHECKED; i++, seg = seg->next) {
+        bool may_be_empty = seg->release == release_chunk;
+        if ((seg->len == 0 && !may_be_empty) || (seg->next == NULL) != (seg == out->tail)) {
+            return false;
+        }
+        sum += seg->len;
+    }
+    return seg == NULL ? sum == out->queued : sum <= out->queued;
+}
+
+static void check(const gust_iostream *s)
+{
+    const struct gust__out *out = s->out;
+    if (out != NULL) {
+        GUST_ASSERT(segments_are_right(out));
+        GUST_ASSERT((out->head == NULL) == (out->tail == NULL));
+        GUST_ASSERT((out->done_head == NULL) == (out->done_tail == NULL));
+        GUST_ASSERT(out->done_head == NULL || out->done_head->at <= out->done_tail->at);
+        GUST_ASSERT(out->done_head == NULL || gust__is(s, GUST__S_CLOSED) ||
+                    out->done_tail->at <= out->sent + out->queued);
+    }
+}
+
 /* ---- Appending ----------------------------------------------------------- */
 
 /* May n bytes be queued? Makes the queue if there is none. */
@@ -330,6 +360,7 @@ int gust_iostream_write(gust_iostream *s, gust_str data, gust_write_fn *fn, void
     if (data.len > 0 || done != NULL) {
         out_added(s, data.len);
     }
+    check(s);
     out_close_if_empty(s);
     return 0;
 }
@@ -378,6 +409,7 @@ int gust_iostream_write_borrowed(gust_iostream *s, gust_str data, gust_write_fn 
     if (data.len == 0 && done != NULL) {
         out_added(s, 0);
     }
+    check(s);
     out_close_if_empty(s);
     return 0;
 }
@@ -635,8 +667,10 @@ void gust__stream_settle(gust_iostream *s)
             return;
         }
     }
+    check(s);
     gust__stream_flush(s);
     gust__stream_after_flush(s);
+    check(s);
 }
 
 void gust_iostream_flush(gust_iostream *s)
@@ -702,6 +736,7 @@ void gust__out_drop(gust_iostream *s)
         seg->release(s->io, seg);
     }
     out->tail = NULL;
+    check(s);
 }
 
 void gust__out_fail(gust_iostream *s, int status)

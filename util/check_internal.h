@@ -19,7 +19,7 @@
 #include <assert.h>
 #define GUST_ASSERT(cond) assert(cond)
 #else
-#define GUST_ASSERT(cond) ((void)sizeof(!(cond)))
+#define GUST_ASSERT(cond) ((void)(0 && (cond)))
 #endif
 
 #define GUST_CONTAINER_OF(ptr, type, member)                                                       \
