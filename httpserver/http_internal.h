@@ -203,6 +203,7 @@ bool gust__conn_can_drain(const gust_request *req);
 
 /* request.c */
 int gust__request_make_fresh(gust_httpserver *server);
+void gust__request_free_spares(gust_httpserver *server);
 int gust__request_new(struct gust__conn *conn, gust_request **out_req);
 void gust__request_hold_server(gust_request *req);
 void gust__request_release(gust_request *req);       /* if finished and not in use */

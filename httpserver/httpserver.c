@@ -112,11 +112,7 @@ void gust__server_unref(gust_httpserver *server)
     if (--server->refs > 0) {
         return;
     }
-    while (server->free_requests != NULL) {
-        gust_request *req = server->free_requests;
-        server->free_requests = req->next_free;
-        gust__free(req);
-    }
+    gust__request_free_spares(server);
     gust__free(server->fresh);
     gust_arena_pool_free(server->arena_pool);
     gust__free(server);

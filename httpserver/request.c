@@ -11,15 +11,34 @@
  * piece, which is all that a plain request uses. */
 #define INLINE_BYTES 2048
 
-static gust_request *take_free(gust_httpserver *server)
+static inline size_t request_size(const gust_httpserver *server)
+{
+    return sizeof(gust_request) + server->fields_size + INLINE_BYTES;
+}
+
+/* Whoever uses a finished request is told so by AddressSanitizer. */
+static inline void keep_spare(gust_httpserver *server, gust_request *req)
+{
+    req->next_free = server->free_requests;
+    server->free_requests = req;
+    server->free_count++;
+    GUST_POISON(&req->head, request_size(server) - offsetof(gust_request, head));
+}
+
+static inline gust_request *take_spare(gust_httpserver *server)
 {
     gust_request *req = server->free_requests;
-    if (req != NULL) {
-        server->free_requests = req->next_free;
-        server->free_count--;
-        return req;
+    server->free_requests = req->next_free;
+    server->free_count--;
+    GUST_UNPOISON(&req->head, request_size(server) - offsetof(gust_request, head));
+    return req;
+}
+
+void gust__request_free_spares(gust_httpserver *server)
+{
+    while (server->free_requests != NULL) {
+        gust__free(take_spare(server));
     }
-    return gust__malloc(sizeof *req + server->fields_size + INLINE_BYTES);
 }
 
 /* All that new requests have in common, so that one is made by a copy. */
@@ -44,7 +63,8 @@ int gust__request_make_fresh(gust_httpserver *server)
 int gust__request_new(struct gust__conn *conn, gust_request **out_req)
 {
     gust_httpserver *server = conn->server;
-    gust_request *req = take_free(server);
+    gust_request *req = server->free_requests != NULL ? take_spare(server)
+                                                      : gust__malloc(request_size(server));
     if (req == NULL) {
         return -ENOMEM;
     }
@@ -79,9 +99,7 @@ static inline void destroy(gust_request *req)
         gust_arena_deinit(&req->arena);
     }
     if (server->free_count < GUST_DEFAULT_SPARE_CONNECTIONS) {
-        req->next_free = server->free_requests;
-        server->free_requests = req;
-        server->free_count++;
+        keep_spare(server, req);
     } else {
         gust__free(req);
     }
